@@ -1,0 +1,167 @@
+// The loop language: a kernel as loops over flat buffers, with scalars, vectors and registers.
+//
+// Semantics
+//
+// Function. A kernel is called as kernel(args, begin, end) and runs its body once per task number
+// in [begin, end), in
+//   order; tasks of one call may run on different threads at once, so a task never reads what
+//   another task of the same step writes. `task_count` is an expression over the parameters only.
+// Types. A type is an element type and a number of lanes; one lane is a scalar. Lanes are
+// independent. All operands of
+//   an expression have its lanes; `broadcast` is explicit. Indices and parameters are i64.
+// Integers wrap around (two's complement). `div` and `rem` truncate towards zero; `floor_div` and
+// `floor_mod` round
+//   towards minus infinity (floor_mod has the divisor's sign, also for floats). Division by zero
+//   and a shift by the width or more give an unspecified value, never a trap. `shr` is arithmetic
+//   for signed types.
+// Floats. Every operation rounds to its type, to nearest even; nothing is contracted or
+// reassociated after the loops
+//   exist: `fma` says where one rounding is wanted. min(a, b) is a if a < b, else b; max(a, b) is a
+//   if a > b, else b (so a NaN in b comes through). `round` is to nearest even. f16 and bf16 are
+//   storage: only load, store, cast, select, bitcast and lane moves take them. Comparisons with NaN
+//   are false, `ne` true. Casting a float to an integer truncates; out of range gives an
+//   unspecified value. A cast to bool is "not equal to zero".
+// Booleans are 0 or 1; and, or, xor, not, select, compare and mask take them. In memory a bool is a
+// byte. Memory. A buffer is an array of one element type; an index counts elements. A vector load
+// or store touches `lanes`
+//   consecutive elements, of any alignment; lanes whose mask is false are not touched and read as
+//   zero. `gather` takes a vector of indices. An argument buffer overlaps no other one; an update
+//   in place is one buffer, read and written. Scratch buffers belong to the thread, hold nothing at
+//   the start of a task, and keep nothing after it.
+// Order. Statements run in order; the loads of an expression happen where the statement that holds
+// it stands. A `let`
+//   therefore pins a load.
+// Registers are variables that `assign` changes; they exist from their `let_register` to the end of
+// its block. Loops run while var < end, adding `step` (> 0) each time; begin and end are evaluated
+// once, before the loop. check(condition, code) ends the call with the non-zero status `code` when
+// the condition is false.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/id.h"
+#include "ir/dtype.h"
+
+namespace tenon::ir {
+
+using ExprId = Id<struct ExprTag>;
+using VariableId = Id<struct VariableTag>;
+using BufferId = Id<struct BufferTag>;
+using BlockId = Id<struct BlockTag>;
+using StatementId = Id<struct StatementTag>;
+
+enum class ExprKind : uint8_t {
+#define EXPR(name, text, arity) name,
+#include "ir/loop.def"
+};
+
+/// An element type and a number of lanes.
+struct VectorType {
+  DType dtype = DType::kInt64;
+  uint16_t lanes = 1;
+  bool operator==(const VectorType&) const = default;
+  VectorType with(DType other) const { return {other, lanes}; }
+};
+
+/// One interned expression. Fields that a kind does not use are zero or none.
+struct Expr {
+  ExprKind kind;
+  VectorType type;
+  ExprId a, b, c;   ///< operands; load: a = index, b = mask or none; gather: a = index vector, b =
+                    ///< mask or none
+  BufferId buffer;  ///< load, gather
+  int64_t bits =
+      0;  ///< integer: the value; float: the bits of a double; param, variable: the index; extract:
+          ///< the lane; ramp: the stride; shuffle: index into Function::shuffles
+  bool operator==(const Expr&) const = default;
+};
+static_assert(sizeof(Expr) <= 32);
+
+enum class BufferKind : uint8_t { kInput, kOutput, kInOut, kScratch };
+
+struct Buffer {
+  std::string name;
+  DType dtype;
+  BufferKind kind;
+  ExprId extent;  ///< elements, over parameters; required for scratch, else none when unknown
+};
+
+struct Variable {
+  std::string name;
+  VectorType type;
+  bool is_register = false;
+};
+
+enum class StatementKind : uint8_t { kLet, kAssign, kStore, kFor, kIf, kPrefetch, kCheck };
+
+/// How a loop is to be executed. `kVector` marks a naive loop whose iterations are independent or a
+/// reduction into registers, for `vectorise` to widen.
+enum class LoopKind : uint8_t { kSerial, kVector };
+
+struct Statement {
+  StatementKind kind;
+  VariableId variable;  ///< let, assign: the target; for: the counter
+  BufferId buffer;      ///< store, prefetch
+  ExprId index;         ///< store, prefetch; for: begin
+  ExprId
+      value;  ///< let (a register's first value), assign, store; for: end; if, check: the condition
+  ExprId mask;          ///< store: mask or none
+  BlockId body, other;  ///< for, if: body; if: the else block or none
+  int64_t number = 0;   ///< for: step; check: the code; prefetch: 0 read, 1 write
+  LoopKind loop = LoopKind::kSerial;
+};
+
+struct Block {
+  std::vector<StatementId> statements;
+};
+
+/// One kernel.
+struct Function {
+  std::string name;
+  std::vector<Buffer> buffers;      ///< arguments in ABI order, then scratch
+  std::vector<std::string> params;  ///< i64 parameters in ABI order
+  std::vector<Variable> variables;
+  std::vector<Expr> exprs;
+  std::vector<Statement> statements;
+  std::vector<Block> blocks;
+  std::vector<std::vector<int>> shuffles;  ///< lane numbers into the concatenation of a and b
+  ExprId task_count;
+  VariableId task;
+  BlockId body;
+
+  const Expr& expr(ExprId id) const { return exprs[id.index]; }
+  const Statement& statement(StatementId id) const { return statements[id.index]; }
+  Statement& statement(StatementId id) { return statements[id.index]; }
+  const Block& block(BlockId id) const { return blocks[id.index]; }
+  Block& block(BlockId id) { return blocks[id.index]; }
+  const Buffer& buffer(BufferId id) const { return buffers[id.index]; }
+  const Variable& variable(VariableId id) const { return variables[id.index]; }
+
+  /// The id of this expression: the same for equal ones.
+  ExprId intern(const Expr& expr);
+
+ private:
+  struct Hash {
+    size_t operator()(const Expr& expr) const;
+  };
+  std::unordered_map<Expr, ExprId, Hash> interned_;
+};
+
+std::string_view to_string(ExprKind kind);
+std::optional<ExprKind> find_expr_kind(std::string_view text);
+int arity(ExprKind kind);
+bool is_binary(ExprKind kind);  ///< two operands and a result of one type
+bool is_compare(ExprKind kind);
+bool is_math(ExprKind kind);
+
+/// The number that a float or integer constant expression holds.
+double float_value(const Expr& expr);
+
+/// Text that `parse_function` (ir/loop_text.h) reads back.
+std::string to_string(const Function& function);
+
+}  // namespace tenon::ir

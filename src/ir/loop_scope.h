@@ -1,0 +1,59 @@
+// What a lowering sees of the node that it turns into loops: operands and results by logical index.
+// Behind it stand placement (strides, halos, aliases) and fusion (a load may be a producer's
+// expression, a store may run an epilogue), so that neither naive loops nor recipes know of them.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "base/target.h"
+#include "ir/graph.h"
+#include "ir/loop_builder.h"
+
+namespace tenon::ir {
+
+/// An operand that lives in memory: element (i, j, ...) is buffer[offset + i*strides[0] +
+/// j*strides[1] + ...].
+struct View {
+  BufferId buffer;
+  E offset;
+  std::vector<E> strides;
+};
+
+/// Lanes of one access along a logical axis. The default is one scalar.
+struct Lanes {
+  int axis = -1;  ///< the logical axis along which lane i is element index + i
+  int count = 1;
+  E mask = {};  ///< bool lanes, or none: all
+};
+
+class LoopScope {
+ public:
+  virtual ~LoopScope() = default;
+
+  virtual LoopBuilder& builder() = 0;
+  virtual const Target& target() const = 0;
+  virtual const Attrs& attrs() const = 0;
+  virtual bool has_operand(int operand) const = 0;
+  virtual const TensorType& operand_type(int operand) const = 0;
+  virtual const TensorType& result_type(int result) const = 0;
+
+  /// A dim as an expression: a number, or over the kernel's parameters.
+  virtual E dim(Dim dim) = 0;
+
+  /// The operand's element at `index`, in its dtype's compute type.
+  virtual E load(int operand, std::span<const E> index, Lanes lanes = {}) = 0;
+
+  /// Says that this element of the result has this value, given in the compute type. Every element
+  /// of every result is stored exactly once.
+  virtual void store(int result, std::span<const E> index, E value, Lanes lanes = {}) = 0;
+
+  /// Where an operand lies, for recipes that walk memory themselves. Only for an operand that no
+  /// producer was fused into; recipes name those operands (schedule/recipe.h).
+  virtual View view(int operand) = 0;
+
+  /// Axes of a result from outermost to innermost in memory: the order in which loops should walk.
+  virtual std::vector<int> memory_order(int result) const = 0;
+};
+
+}  // namespace tenon::ir

@@ -1,0 +1,20 @@
+// What makes a module or function well formed. A failure is a bug of ours, so the message names
+// ids, not user concepts.
+#pragma once
+
+#include <string>
+
+#include "ir/graph.h"
+#include "ir/loop.h"
+
+namespace tenon::ir {
+
+/// Empty when every node agrees with its row of graph.def, every value is defined before its use
+/// and exactly once, types have non-negative dims, and outputs are defined; else what is wrong.
+std::string verify(const Module& module);
+
+/// Empty when types, lanes, operand counts, scopes of variables and buffer uses follow loop.h; else
+/// what is wrong.
+std::string verify(const Function& function);
+
+}  // namespace tenon::ir

@@ -1,0 +1,254 @@
+/* The contract between compiled code, the runtime and a program that uses both. Stand-alone C11.
+ *
+ * A program loads a model, makes a context per concurrent caller, and runs it:
+ *
+ *     tenon_error error;
+ *     tenon_model* model = tenon_load("model.tenon", NULL, &error);
+ *     tenon_context* context = tenon_context_create(model, &error);
+ *     tenon_run(context, inputs, outputs, &error);
+ *
+ * A module is the plan of a model as data: kernels, buffers, steps, and numbers as expressions over
+ * integer slots. It comes from a file or, as in demo_module.c, is written by hand. All indices in
+ * it are checked when it is loaded.
+ */
+#ifndef TENON_RUNTIME_ABI_H_
+#define TENON_RUNTIME_ABI_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TENON_API __attribute__((visibility("default")))
+#define TENON_ABI_VERSION 1u
+#define TENON_MAX_RANK 8u
+
+/* ---- Kernels ---- */
+
+/* What a kernel gets. `buffers` and `params` are in the order of the step that calls it. */
+typedef struct tenon_args {
+  void* const* buffers;
+  const int64_t* params;
+  void* scratch;            /* of this thread, 64-byte aligned, of the step's scratch size */
+  const void* next_weights; /* weights that the next step reads first, to prefetch; may be NULL */
+} tenon_args;
+
+/* Runs tasks begin <= t < end. Returns 0, or a positive code: the run ends with an error that names
+ * the step. */
+typedef int32_t (*tenon_kernel)(const tenon_args* args, int64_t begin, int64_t end);
+
+/* Codes that kernels return. */
+enum {
+  TENON_KERNEL_OK = 0,
+  TENON_KERNEL_INDEX = 1, /* an index out of range in the model's data */
+  TENON_KERNEL_EXTENT = 2 /* an access outside a buffer, in code compiled with --checked */
+};
+
+/* ---- Modules ---- */
+
+/* Element types, numbered as in ir/dtype.def. */
+enum {
+  TENON_BOOL,
+  TENON_I8,
+  TENON_I16,
+  TENON_I32,
+  TENON_I64,
+  TENON_U8,
+  TENON_U16,
+  TENON_U32,
+  TENON_U64,
+  TENON_F16,
+  TENON_BF16,
+  TENON_F32,
+  TENON_F64
+};
+
+/* A slot is an int64. Slot i is computed by slot op i, from earlier slots only. */
+enum {
+  TENON_SLOT_CONSTANT, /* value */
+  TENON_SLOT_DIM,      /* dim `b` of input `a` */
+  TENON_SLOT_ADD,
+  TENON_SLOT_SUB,
+  TENON_SLOT_MUL, /* slots a, b */
+  TENON_SLOT_FLOOR_DIV,
+  TENON_SLOT_MOD, /* rounding towards minus infinity; b > 0 */
+  TENON_SLOT_MIN,
+  TENON_SLOT_MAX
+};
+typedef struct tenon_slot {
+  uint32_t op, a, b, reserved;
+  int64_t value;
+} tenon_slot;
+
+/* An input or output. A dim of an input must equal its slot's value: for a constant that fixes the
+ * size, for the slot that reads this very dim it is free, for another it must agree with that one.
+ * Bounds hold as well (max < 0: none). */
+typedef struct tenon_binding {
+  uint32_t name; /* offset into strings */
+  uint32_t dtype;
+  uint32_t rank;
+  uint32_t dims[TENON_MAX_RANK]; /* slots */
+} tenon_binding;
+
+/* Memory that steps use. */
+enum {
+  TENON_BUFFER_ARENA,  /* lives from step `first` to step `last`, both included */
+  TENON_BUFFER_INPUT,  /* binding `index` */
+  TENON_BUFFER_OUTPUT, /* binding `index` */
+  TENON_BUFFER_WEIGHT  /* at byte `offset` of the weights */
+};
+typedef struct tenon_buffer {
+  uint32_t kind, index;
+  uint32_t first, last;
+  uint32_t bytes; /* slot: size */
+  uint32_t reserved;
+  uint64_t offset;
+} tenon_buffer;
+
+/* One kernel call over all tasks. Steps run in order; a step starts when the one before it has
+ * ended. */
+typedef struct tenon_step {
+  uint32_t kernel;
+  uint32_t name; /* offset into strings: the nodes it computes, for errors and profiles */
+  uint32_t first_buffer, buffer_count; /* into step_buffers */
+  uint32_t first_param, param_count;   /* into step_params: slots */
+  uint32_t tasks;                      /* slot: number of tasks */
+  uint32_t scratch;                    /* slot: bytes per thread */
+  uint32_t flops, bytes; /* slots: work of the step, for profiles and for choosing threads */
+} tenon_step;
+
+typedef struct tenon_module {
+  uint32_t abi_version;
+  uint32_t slot_count, input_count, output_count, buffer_count, step_count;
+  uint32_t step_buffer_count, step_param_count, kernel_count;
+  uint32_t string_bytes;
+  const tenon_slot* slots;
+  const tenon_binding* inputs;
+  const tenon_binding* outputs;
+  const tenon_buffer* buffers;
+  const tenon_step* steps;
+  const uint32_t* step_buffers; /* buffer indices */
+  const uint32_t* step_params;  /* slot indices */
+  const tenon_kernel* kernels;
+  const char* strings; /* zero-terminated, one after another */
+  const void* weights;
+  uint64_t weight_bytes;
+} tenon_module;
+
+/* ---- Files ---- */
+
+/* A .tenon file: this header, then sections at the offsets it gives, each aligned to 64 bytes, code
+ * and weights to 4096. All numbers are little-endian; arrays are the structs above, `kernels` as
+ * uint64 offsets into the code. */
+#define TENON_MAGIC "TENONMDL"
+typedef struct tenon_file_header {
+  char magic[8];
+  uint32_t abi_version;
+  uint32_t header_bytes;
+  char target[32];   /* of the code: "x86-64-v3"; checked against the CPU */
+  char compiler[32]; /* version of the compiler that wrote the file */
+  uint64_t plan_offset, plan_bytes;
+  uint64_t code_offset, code_bytes;
+  uint64_t weights_offset, weights_bytes;
+  uint64_t info_offset, info_bytes; /* JSON for `tenon inspect`; the runtime does not read it */
+  uint64_t plan_hash, code_hash, weights_hash; /* XXH64 */
+  uint64_t header_hash;                        /* XXH64 of the header with this field zero */
+} tenon_file_header;
+
+/* The plan section: counts, then the arrays in this order, each aligned to 8 bytes: slots, inputs,
+ * outputs, buffers, steps, step_buffers, step_params, kernels, strings. */
+typedef struct tenon_plan_header {
+  uint32_t slot_count, input_count, output_count, buffer_count, step_count;
+  uint32_t step_buffer_count, step_param_count, kernel_count, string_bytes, reserved;
+} tenon_plan_header;
+
+/* ---- Using a model ---- */
+
+typedef struct tenon_model tenon_model;
+typedef struct tenon_context tenon_context;
+
+enum {
+  TENON_OK = 0,
+  TENON_ERROR_IO,     /* the file cannot be read */
+  TENON_ERROR_FORMAT, /* not a .tenon file, damaged, or of another version */
+  TENON_ERROR_CPU,    /* compiled for a CPU that can do more than this one */
+  TENON_ERROR_INPUT,  /* wrong dtype, rank or size at the call */
+  TENON_ERROR_KERNEL, /* a kernel reported an error */
+  TENON_ERROR_MEMORY  /* out of memory */
+};
+typedef struct tenon_error {
+  int32_t code;
+  char message[500]; /* a sentence with names, zero-terminated */
+} tenon_error;
+
+/* A tensor of the caller: dense, row-major. */
+typedef struct tenon_tensor {
+  void* data;
+  uint32_t dtype;
+  uint32_t rank;
+  int64_t dims[TENON_MAX_RANK];
+} tenon_tensor;
+
+/* Runs work(state, begin, end) over 0 <= t < tasks on any number of threads, in parts of its
+ * choice, and returns when all are done. `work` returns non-zero to report failure. The pool
+ * returns the first such value it saw, or 0. */
+typedef int32_t (*tenon_work)(void* state, int64_t begin, int64_t end, uint32_t thread);
+typedef struct tenon_pool {
+  int32_t (*run)(void* pool, tenon_work work, void* state, int64_t tasks);
+  void* pool;
+  uint32_t threads; /* thread numbers given to `work` are below this */
+} tenon_pool;
+
+typedef struct tenon_options {
+  uint32_t threads;       /* of the model's own pool; 0: as many as the process may use */
+  const tenon_pool* pool; /* instead of the own pool; must outlive the model */
+} tenon_options;
+
+/* Loads a file; its weights are mapped, not read. NULL and a filled error when it fails; options
+ * may be NULL. */
+TENON_API tenon_model* tenon_load(const char* path, const tenon_options* options,
+                                  tenon_error* error);
+/* Loads the bytes of a file, which must be 4096-byte aligned and stay as they are as long as the
+ * model. */
+TENON_API tenon_model* tenon_load_memory(const void* bytes, size_t count,
+                                         const tenon_options* options, tenon_error* error);
+/* Wraps a module that is in memory already, which must outlive the model. */
+TENON_API tenon_model* tenon_load_module(const tenon_module* module, const tenon_options* options,
+                                         tenon_error* error);
+TENON_API void tenon_free(tenon_model* model);
+/* The plan, for tools. */
+TENON_API const tenon_module* tenon_model_module(const tenon_model* model);
+TENON_API uint32_t tenon_model_threads(const tenon_model* model);
+
+/* The memory of one caller at a time. A model may have many contexts, used at the same time. */
+TENON_API tenon_context* tenon_context_create(tenon_model* model, tenon_error* error);
+TENON_API void tenon_context_free(tenon_context* context);
+
+/* Checks the inputs and fills dtype, rank and dims of the outputs; their `data` is not touched. */
+TENON_API int32_t tenon_infer(tenon_context* context, const tenon_tensor* inputs,
+                              tenon_tensor* outputs, tenon_error* error);
+/* Runs the model. The outputs' data pointers must have room for what tenon_infer says; tensors come
+ * in the order of the bindings. Dtype, rank and dims of outputs are filled. Returns a TENON_ERROR
+ * code. */
+TENON_API int32_t tenon_run(tenon_context* context, const tenon_tensor* inputs,
+                            tenon_tensor* outputs, tenon_error* error);
+
+/* Per-step times of a run. */
+typedef struct tenon_step_time {
+  uint64_t nanoseconds; /* sum over runs */
+  int64_t flops, bytes; /* of one run, under the shapes seen last */
+} tenon_step_time;
+/* From now on (on != 0) runs add to step times; turning it on resets them. */
+TENON_API void tenon_profile(tenon_context* context, int32_t on);
+/* step_count entries; valid until the context runs again or goes. */
+TENON_API const tenon_step_time* tenon_profile_times(const tenon_context* context);
+/* Bytes of arena that the context holds. */
+TENON_API uint64_t tenon_context_arena_bytes(const tenon_context* context);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* TENON_RUNTIME_ABI_H_ */
