@@ -3,7 +3,6 @@
 #pragma once
 
 #include <expected>
-#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -44,6 +43,7 @@ struct Traits {
   bool leaf = false;  ///< no operands: constant, parameter
 };
 
+/// A leaf has neither rule: its type and elements are those of its data.
 struct Operator {
   Inferred (*infer)(InferContext& context);
   Evaluated (*evaluate)(EvaluateContext& context);

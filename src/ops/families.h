@@ -1,0 +1,15 @@
+// The families of operators: each file under ops/ gives its rows to the registry in op.cc.
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "ops/op.h"
+
+namespace tenon::ops {
+
+using Family = std::vector<std::pair<ir::Op, Operator>>;
+
+Family leaf_operators();
+
+}  // namespace tenon::ops

@@ -1,0 +1,115 @@
+#include "ops/op.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "ops/families.h"
+#include "ops/shape.h"
+
+namespace tenon::ops {
+namespace {
+
+constexpr Family (*kFamilies[])() = {
+    leaf_operators,
+};
+
+using Table = std::vector<std::optional<Operator>>;
+
+Table make_table() {
+  Table table(ir::op_count());
+  for (auto family : kFamilies) {
+    for (const auto& [op, meaning] : family()) {
+      std::optional<Operator>& row = table[static_cast<size_t>(op)];
+      TENON_CHECK(!row, fmt::format("two meanings for operator {}", ir::info(op).name));
+      row = meaning;
+    }
+  }
+  return table;
+}
+
+std::string describe(const ir::Module& module, ir::Op op, std::span<const ir::ValueId> inputs,
+                     std::string_view problem) {
+  std::string operands;
+  for (ir::ValueId input : inputs) {
+    if (!operands.empty()) operands += ", ";
+    operands += input ? ir::to_string(module.dims, module.value(input).type) : "none";
+  }
+  return fmt::format("{}({}): {}", ir::info(op).name, operands, problem);
+}
+
+}  // namespace
+
+const Operator& operator_of(ir::Op op) {
+  static const Table table = make_table();
+  const std::optional<Operator>& row = table[static_cast<size_t>(op)];
+  TENON_CHECK(row.has_value(), fmt::format("operator {} has no meaning", ir::info(op).name));
+  return *row;
+}
+
+Result<ir::NodeId> add_node(ir::Module& module, ir::Op op, std::vector<ir::ValueId> inputs,
+                            ir::Attrs attrs, ir::OriginId origin) {
+  const Operator& meaning = operator_of(op);
+  std::vector<ir::TensorType> types;
+  if (meaning.traits.leaf) {
+    types.push_back(module.data(attrs.data("data")).type);
+  } else {
+    std::vector<const ir::TensorType*> operands;
+    for (ir::ValueId input : inputs) {
+      operands.push_back(input ? &module.value(input).type : nullptr);
+    }
+    InferContext context{module.dims, attrs, operands};
+    Inferred inferred = meaning.infer(context);
+    if (!inferred) {
+      Where where;
+      if (origin) {
+        where.node = module.origin(origin).node;
+        where.source = module.origin(origin).source;
+      }
+      return fail(ErrorKind::kBadShape, describe(module, op, inputs, inferred.error()),
+                  std::move(where));
+    }
+    types = std::move(*inferred);
+  }
+  ir::NodeId node =
+      module.make_node(op, std::move(inputs), std::move(attrs), std::move(types), origin);
+  module.graph.nodes.push_back(node);
+  return node;
+}
+
+Result<ir::ValueId> add(ir::Module& module, ir::Op op, std::vector<ir::ValueId> inputs,
+                        ir::Attrs attrs, ir::OriginId origin) {
+  TENON_TRY(ir::NodeId node, add_node(module, op, std::move(inputs), std::move(attrs), origin));
+  const std::vector<ir::ValueId>& outputs = module.node(node).outputs;
+  TENON_CHECK(outputs.size() == 1, "an operator with one result");
+  return outputs.front();
+}
+
+ir::ValueId add_constant(ir::Module& module, const Tensor& tensor, ir::OriginId origin) {
+  ir::TensorType type{tensor.dtype(), {tensor.shape().begin(), tensor.shape().end()}};
+  ir::DataId data = module.add_owned_data(type, {tensor.bytes(), tensor.byte_count()});
+  ir::NodeId node = module.make_node(ir::Op::kConstant, {}, {{"data", data}}, {type}, origin);
+  module.graph.nodes.push_back(node);
+  return module.node(node).outputs.front();
+}
+
+std::expected<std::vector<ir::Dim>, std::string> broadcast(
+    std::span<const std::vector<ir::Dim>> shapes, const ir::Dims& dims) {
+  size_t rank = 0;
+  for (const auto& shape : shapes) rank = std::max(rank, shape.size());
+  std::vector<ir::Dim> result(rank, 1);
+  for (const auto& shape : shapes) {
+    for (size_t i = 0; i < shape.size(); ++i) {
+      ir::Dim& target = result[rank - shape.size() + i];
+      if (target == shape[i] || shape[i].is(1)) continue;
+      if (!target.is(1)) {
+        return wrong("shapes {} do not broadcast: {} against {}", shapes_text(dims, shapes),
+                     dims.to_string(target), dims.to_string(shape[i]));
+      }
+      target = shape[i];
+    }
+  }
+  return result;
+}
+
+}  // namespace tenon::ops
