@@ -3,38 +3,46 @@
 // Semantics
 //
 // Function. A kernel is called as kernel(args, begin, end) and runs its body once per task number
-// in [begin, end), in
-//   order; tasks of one call may run on different threads at once, so a task never reads what
-//   another task of the same step writes. `task_count` is an expression over the parameters only.
+// in [begin, end), in order; tasks of one call may run on different threads at once, so a task
+// never reads what another task of the same step writes. `task_count` is an expression over the
+// parameters only.
+//
 // Types. A type is an element type and a number of lanes; one lane is a scalar. Lanes are
-// independent. All operands of
-//   an expression have its lanes; `broadcast` is explicit. Indices and parameters are i64.
+// independent. All operands of an expression have its lanes; `broadcast` is explicit. A constant
+// of several lanes holds its value in each. Indices and parameters are i64; gather also takes i32
+// indices.
+//
 // Integers wrap around (two's complement). `div` and `rem` truncate towards zero; `floor_div` and
-// `floor_mod` round
-//   towards minus infinity (floor_mod has the divisor's sign, also for floats). Division by zero
-//   and a shift by the width or more give an unspecified value, never a trap. `shr` is arithmetic
-//   for signed types.
+// `floor_mod` round towards minus infinity (floor_mod has the divisor's sign, also for floats).
+// Division by zero and a shift by the width or more give an unspecified value, never a trap. `shr`
+// is arithmetic for signed types.
+//
 // Floats. Every operation rounds to its type, to nearest even; nothing is contracted or
-// reassociated after the loops
-//   exist: `fma` says where one rounding is wanted. min(a, b) is a if a < b, else b; max(a, b) is a
-//   if a > b, else b (so a NaN in b comes through). `round` is to nearest even. f16 and bf16 are
-//   storage: only load, store, cast, select, bitcast and lane moves take them. Comparisons with NaN
-//   are false, `ne` true. Casting a float to an integer truncates; out of range gives an
-//   unspecified value. A cast to bool is "not equal to zero".
+// reassociated after the loops exist: `fma` says where one rounding is wanted. min(a, b) is a if
+// a < b, else b; max(a, b) is a if a > b, else b (so a NaN in b comes through). `round` is to
+// nearest even. f16 and bf16 are storage: only load, store, cast, select, bitcast and lane moves
+// take them. Comparisons with NaN are false, `ne` true. Casting a float to an integer truncates;
+// out of range gives an unspecified value. A cast to bool is "not equal to zero".
+//
 // Booleans are 0 or 1; and, or, xor, not, select, compare and mask take them. In memory a bool is a
-// byte. Memory. A buffer is an array of one element type; an index counts elements. A vector load
-// or store touches `lanes`
-//   consecutive elements, of any alignment; lanes whose mask is false are not touched and read as
-//   zero. `gather` takes a vector of indices. An argument buffer overlaps no other one; an update
-//   in place is one buffer, read and written. Scratch buffers belong to the thread, hold nothing at
-//   the start of a task, and keep nothing after it.
+// byte.
+//
+// Lanes. broadcast(a) repeats a scalar; ramp(a, stride) is a, a + stride, a + 2 * stride, ...;
+// extract takes one lane; shuffle picks lanes from the concatenation of a and b; reduce_* combine
+// all lanes in an unspecified order. bitcast keeps the bytes (lane 0 first, little endian): the
+// lanes change where the element sizes differ.
+//
+// Memory. A buffer is an array of one element type; an index counts elements. A vector load or
+// store touches `lanes` consecutive elements, of any alignment; lanes whose mask is false are not
+// touched and read as zero. `gather` takes a vector of indices. An argument buffer overlaps no
+// other one; an update in place is one buffer, read and written. Scratch buffers belong to the
+// thread, hold nothing at the start of a task, and keep nothing after it.
+//
 // Order. Statements run in order; the loads of an expression happen where the statement that holds
-// it stands. A `let`
-//   therefore pins a load.
-// Registers are variables that `assign` changes; they exist from their `let_register` to the end of
-// its block. Loops run while var < end, adding `step` (> 0) each time; begin and end are evaluated
-// once, before the loop. check(condition, code) ends the call with the non-zero status `code` when
-// the condition is false.
+// it stands. A `let` therefore pins a load. Registers are variables that `assign` changes; they
+// exist from their first value to the end of that block. Loops run while var < end, adding `step`
+// (> 0) each time; begin and end are evaluated once, before the loop. check(condition, code) ends
+// the call with the non-zero status `code` when the condition is false.
 #pragma once
 
 #include <cstdint>
@@ -71,12 +79,12 @@ struct VectorType {
 struct Expr {
   ExprKind kind;
   VectorType type;
-  ExprId a, b, c;   ///< operands; load: a = index, b = mask or none; gather: a = index vector, b =
-                    ///< mask or none
+  ExprId a, b, c;   ///< operands; load, gather: a = index or indices, b = mask or none
   BufferId buffer;  ///< load, gather
-  int64_t bits =
-      0;  ///< integer: the value; float: the bits of a double; param, variable: the index; extract:
-          ///< the lane; ramp: the stride; shuffle: index into Function::shuffles
+  /// integer: the value, in the dtype's range (u64: its bits); float: the bits of a double that the
+  /// dtype holds exactly; param, variable: the index; extract: the lane; ramp: the stride; shuffle:
+  /// the index into Function::shuffles.
+  int64_t bits = 0;
   bool operator==(const Expr&) const = default;
 };
 static_assert(sizeof(Expr) <= 32);
@@ -107,9 +115,8 @@ struct Statement {
   VariableId variable;  ///< let, assign: the target; for: the counter
   BufferId buffer;      ///< store, prefetch
   ExprId index;         ///< store, prefetch; for: begin
-  ExprId
-      value;  ///< let (a register's first value), assign, store; for: end; if, check: the condition
-  ExprId mask;          ///< store: mask or none
+  ExprId value;  ///< let (or a register's first), assign, store; for: end; if, check: condition
+  ExprId mask;   ///< store: mask or none
   BlockId body, other;  ///< for, if: body; if: the else block or none
   int64_t number = 0;   ///< for: step; check: the code; prefetch: 0 read, 1 write
   LoopKind loop = LoopKind::kSerial;
@@ -157,6 +164,10 @@ int arity(ExprKind kind);
 bool is_binary(ExprKind kind);  ///< two operands and a result of one type
 bool is_compare(ExprKind kind);
 bool is_math(ExprKind kind);
+bool is_constant(const Expr& expr);  ///< an integer or float constant
+
+/// "f32", "i64x4".
+std::string to_string(VectorType type);
 
 /// The number that a float or integer constant expression holds.
 double float_value(const Expr& expr);

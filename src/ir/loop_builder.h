@@ -1,8 +1,14 @@
-// Makes loop functions: expressions with operators, statements with nested lambdas. Constants fold
-// while building (integer arithmetic exactly; x + 0, x * 1, x * 0 for integers), so index
-// arithmetic comes out small.
+// Makes loop functions: expressions with operators, statements with nested lambdas.
+//
+// Expressions fold while building, so index arithmetic comes out small. Operations on constants are
+// computed, as loop.h says. On integers x + 0, x * 1, x * 0, x / 1 and the like disappear,
+// constants stand on the right, and sums keep their constant outermost ((x + 1) + y is
+// (x + y) + 1), so that addresses are a base and a displacement. Floats fold on constants only.
+// Where an operation does not exist for a dtype but has an obvious meaning, that is built: floor of
+// an integer is the integer, fma of integers is a product and a sum.
 #pragma once
 
+#include <concepts>
 #include <functional>
 #include <initializer_list>
 #include <span>
@@ -14,35 +20,50 @@ namespace tenon::ir {
 
 class LoopBuilder;
 
-/// An expression with the builder that made it. Integers convert where a builder is known from
-/// another operand. Mixing lanes broadcasts the scalar side; mixing dtypes is an internal error,
-/// but for literals.
+/// An expression with the builder that made it; a default one is "none". Mixing lanes broadcasts
+/// the scalar side. Mixing dtypes is an internal error, but a constant takes the other side's.
 struct E {
   LoopBuilder* builder = nullptr;
   ExprId id;
 
   VectorType type() const;
-  /// The number when this is an integer constant.
+  /// The number when this is an integer or bool constant.
   std::optional<int64_t> constant() const;
   bool is(int64_t number) const { return constant() == number; }
 };
 
-E operator+(E a, E b);
-E operator-(E a, E b);
-E operator*(E a, E b);
-E operator/(E a, E b);
-E operator%(E a, E b);
-E operator+(E a, int64_t b);
-E operator-(E a, int64_t b);
-E operator*(E a, int64_t b);
-E operator/(E a, int64_t b);
-E operator%(E a, int64_t b);
-E operator<(E a, E b);
-E operator<=(E a, E b);
-E operator==(E a, E b);
-E operator&(E a, E b);
-E operator|(E a, E b);
+/// A number in an expression: it takes dtype and lanes of the other operand.
+struct Number {
+  template <std::integral T>
+  Number(T value) : integer(static_cast<int64_t>(value)) {}  // NOLINT: literals convert
+  template <std::floating_point T>
+  Number(T value) : real(value), is_real(true) {}  // NOLINT: literals convert
+
+  int64_t integer = 0;
+  double real = 0;
+  bool is_real = false;
+};
+
+#define TENON_BINARY(op)        \
+  E operator op(E a, E b);      \
+  E operator op(E a, Number b); \
+  E operator op(Number a, E b);
+TENON_BINARY(+)
+TENON_BINARY(-)
+TENON_BINARY(*)
+TENON_BINARY(/)
+TENON_BINARY(%)
+TENON_BINARY(<)
+TENON_BINARY(<=)
+TENON_BINARY(>)
+TENON_BINARY(>=)
+TENON_BINARY(==)
+TENON_BINARY(!=)
+TENON_BINARY(&)
+TENON_BINARY(|)
+#undef TENON_BINARY
 E operator-(E a);
+E operator!(E a);
 
 /// A register: reads as its expression, changes by `assign`.
 struct R {
@@ -54,6 +75,11 @@ struct R {
 class LoopBuilder {
  public:
   explicit LoopBuilder(std::string name);
+  LoopBuilder(const LoopBuilder&) = delete;
+  LoopBuilder& operator=(const LoopBuilder&) = delete;
+
+  /// Turns folding off: expressions stay as written.
+  void keep_as_written() { fold_ = false; }
 
   // Signature.
   BufferId buffer(std::string name, DType dtype, BufferKind kind, E extent = {});
@@ -64,8 +90,9 @@ class LoopBuilder {
   // Leaves.
   E integer(int64_t value, DType dtype = DType::kInt64);
   E number(double value, VectorType type);
-  /// A constant of `type`: a float constant for floats, an integer one else.
-  E literal(double value, VectorType type);
+  /// A constant of `type`: a float constant for floats, an integer one else. A fraction for an
+  /// integer type is an internal error.
+  E literal(Number value, VectorType type);
 
   // Expressions.
   E unary(ExprKind kind, E a);
@@ -107,10 +134,19 @@ class LoopBuilder {
  private:
   friend struct E;
   E expr(const Expr& e);
-  StatementId add(Statement statement);
+  const Expr& at(E e) const { return function_.expr(e.id); }
+  void match(E& a, E& b);
+  E convert(E constant, VectorType type);
+  /// The simpler form of an integer or bool operation, if there is one.
+  std::optional<E> simplify(ExprKind kind, E a, E b);
+  VariableId declare(std::string name, VectorType type, bool is_register = false);
+  E read(VariableId variable);
+  void add(Statement statement);
+  BlockId block(const std::function<void()>& body);
 
   Function function_;
   std::vector<BlockId> open_;  // innermost last
+  bool fold_ = true;
 };
 
 }  // namespace tenon::ir
