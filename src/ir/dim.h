@@ -1,8 +1,10 @@
 // Sizes: a dim is a number or an expression over named symbols. Expressions are interned in a
-// `Dims` table and kept in one normal form (a sum of products over atoms), so equal dims have equal
-// ids.
+// `Dims` table and kept in one normal form (a sum of products over atoms, divisions pulled apart as
+// far as they are exact), so dims that the form shows to be equal have equal ids. Symbols stand for
+// sizes: they are never negative.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -26,7 +28,7 @@ class Dim {
   /// The number; only for a constant.
   constexpr int64_t value() const { return value_; }
   constexpr bool is(int64_t value) const { return !symbolic_ && value_ == value; }
-  constexpr bool operator==(const Dim&) const = default;
+  constexpr auto operator<=>(const Dim&) const = default;
 
  private:
   friend class Dims;
@@ -46,14 +48,14 @@ struct Atom {
   AtomKind kind;
   std::string symbol;  ///< for kSymbol
   Dim a, b;            ///< for the others
-  bool operator==(const Atom&) const = default;
+  auto operator<=>(const Atom&) const = default;
 };
 
 /// coefficient * atoms[0] * atoms[1] * ..., the atoms as sorted indices; no atoms: a constant.
 struct Term {
   int64_t coefficient;
   std::vector<uint32_t> atoms;
-  bool operator==(const Term&) const = default;
+  auto operator<=>(const Term&) const = default;
 };
 
 /// The table that owns dim expressions. Division rounds towards minus infinity; mod has the
@@ -82,11 +84,17 @@ class Dims {
   /// `dim` with symbols replaced by dims.
   Dim substitute(Dim dim, const std::map<std::string, Dim>& symbols);
 
-  /// Text that `parse` reads back: "4*batch + 1", "floor_div(n, 2)".
+  /// Whether `dim` is known to be at least 0 whatever the symbols are.
+  bool never_negative(Dim dim) const;
+
+  /// Text that `parse` reads back: "4*batch + 1", "floor_div(n, 2)". It does not depend on the
+  /// order in which the table came to know the symbols. A symbol that is no identifier prints in
+  /// quotes.
   std::string to_string(Dim dim) const;
   Result<Dim> parse(std::string_view text);
 
-  /// The normal form of a dim: its terms, atoms ascending; one constant term for a number.
+  /// The normal form of a dim: terms of higher degree first, atoms ascending, the constant term
+  /// last; one constant term for a number.
   std::vector<Term> terms(Dim dim) const;
   const Atom& atom(uint32_t index) const { return atoms_[index]; }
 
@@ -94,12 +102,19 @@ class Dims {
   std::vector<std::string> symbols(Dim dim) const;
 
  private:
+  struct Split;
+
   uint32_t intern(Atom atom);
   Dim from_terms(std::vector<Term> terms);
   Dim atom_dim(AtomKind kind, Dim a, Dim b);
+  Dim extreme(AtomKind kind, Dim a, Dim b);
+  Split split(Dim a, Dim b);
+  Dim rest_quotient(Dim a, int64_t b);
 
   std::vector<Atom> atoms_;
   std::vector<std::vector<Term>> expressions_;
+  std::map<Atom, uint32_t> atom_index_;
+  std::map<std::vector<Term>, size_t> expression_index_;
 };
 
 /// The product of non-negative numbers, or nothing when it overflows or a factor is negative.

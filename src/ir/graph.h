@@ -7,7 +7,9 @@
 #pragma once
 
 #include <cstddef>
+#include <initializer_list>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -157,7 +159,7 @@ class Module {
 
   ValueId add_input(TensorType type, std::string name);
   /// Makes a node with fresh output values of these types. It belongs to no graph until its id is
-  /// put into a list.
+  /// put into a list. Optional operands at the end may be left out: they become none ids.
   NodeId make_node(Op op, std::vector<ValueId> inputs, Attrs attrs, std::vector<TensorType> types,
                    OriginId origin);
   DataId add_data(Data data);
@@ -191,11 +193,11 @@ std::vector<uint32_t> use_counts(const Module& module);
 /// Makes every reader of `from` (nodes of the graph, and outputs) read `to`.
 void replace_uses(Module& module, ValueId from, ValueId to);
 
-/// Drops nodes whose results nobody reads, and sorts the rest so that producers come first,
-/// otherwise keeping the order.
+/// Drops nodes whose results nobody reads, takes in producers of read values that the list lacks,
+/// and sorts so that producers come first, otherwise keeping the order.
 void clean_up(Module& module);
 
-/// What a row of graph.def says.
+/// What a row of graph.def says. A single result has the name "result".
 struct OpInfo {
   struct Operand {
     std::string name;
