@@ -36,7 +36,8 @@ E LoopBuilder::param(std::string name) {
   return expr({.kind = ExprKind::kParam, .type = kIndex, .bits = index});
 }
 
-E LoopBuilder::tasks(E count) {
+E LoopBuilder::tasks(E count, std::string name) {
+  function_.variables[function_.task.index].name = std::move(name);
   function_.task_count = count.id;
   return read(function_.task);
 }

@@ -85,7 +85,7 @@ class LoopBuilder {
   BufferId buffer(std::string name, DType dtype, BufferKind kind, E extent = {});
   E param(std::string name);
   /// The number of tasks and, as the result, the task that the body runs.
-  E tasks(E count);
+  E tasks(E count, std::string name = "task");
 
   // Leaves.
   E integer(int64_t value, DType dtype = DType::kInt64);

@@ -79,7 +79,7 @@ E LoopBuilder::unary(ExprKind kind, E a) {
   VectorType type = a.type();
   if (!is_float(type.dtype)) {
     bool rounds = kind == kFloor || kind == kCeil || kind == kRound || kind == kTrunc;
-    if (rounds || (kind == kAbs && !is_signed(type.dtype))) return a;
+    if (rounds || (fold_ && kind == kAbs && !is_signed(type.dtype))) return a;
   }
   if (fold_ && is_constant(at(a))) {
     if (auto folded = fold_unary(kind, at(a))) return expr(*folded);

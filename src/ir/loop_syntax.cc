@@ -5,10 +5,20 @@
 
 namespace tenon::ir {
 
+const InfixOperator* find_infix(std::string_view text) {
+  const auto* found = std::ranges::find(kInfixOperators, text, &InfixOperator::text);
+  return found == kInfixOperators.end() ? nullptr : found;
+}
+
+const InfixOperator* find_infix(ExprKind kind) {
+  const auto* found = std::ranges::find(kInfixOperators, kind, &InfixOperator::kind);
+  return found == kInfixOperators.end() ? nullptr : found;
+}
+
 bool is_reserved(std::string_view text) {
-  constexpr std::array kWords = {"load",   "gather", "mask",     "true",  "false", "inf", "nan",
-                                 "let",    "reg",    "for",      "step",  "to",    "if",  "else",
-                                 "vector", "store",  "prefetch", "check", "code"};
+  constexpr std::array kWords = {"load", "gather", "mask",  "true",     "false", "inf", "nan",
+                                 "let",  "expr",   "reg",   "for",      "step",  "to",  "if",
+                                 "else", "vector", "store", "prefetch", "check", "code"};
   return std::ranges::find(kWords, text) != kWords.end() || parse_vector_type(text);
 }
 

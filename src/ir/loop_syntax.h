@@ -26,6 +26,10 @@ inline constexpr std::array kInfixOperators = {
     InfixOperator{"-", ExprKind::kSub, 7},       InfixOperator{"*", ExprKind::kMul, 8},
     InfixOperator{"/", ExprKind::kDiv, 8},       InfixOperator{"%", ExprKind::kRem, 8},
 };
+/// Null when there is none.
+const InfixOperator* find_infix(std::string_view text);
+const InfixOperator* find_infix(ExprKind kind);  ///< never the swapped one
+
 inline constexpr int kUnaryPrecedence = 9;
 
 /// Whether `text` has a meaning of its own where a variable could stand.

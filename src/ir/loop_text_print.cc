@@ -43,12 +43,9 @@ std::string float_text(const Expr& e) {
   return out;
 }
 
-const InfixOperator* find_infix(ExprKind kind) {
-  for (const InfixOperator& infix : kInfixOperators) {
-    if (infix.kind == kind) return &infix;
-  }
-  return nullptr;
-}
+/// Expressions of this many operators and leaves get a name where a statement holds them twice:
+/// text of a function then stays as small as the function.
+constexpr int kNamedSize = 4;
 
 class Printer {
  public:
@@ -93,11 +90,42 @@ class Printer {
   }
 
   void block(BlockId id, int depth) {
-    size_t outer = scope_.size();
+    size_t outer = scope_.size(), outer_named = named_.size();
     for (StatementId statement : function_.block(id).statements) {
-      this->statement(function_.statement(statement), depth);
+      const Statement& s = function_.statement(statement);
+      name_shared({s.index, s.value, s.mask}, depth);
+      this->statement(s, depth);
     }
     scope_.resize(outer);
+    for (; named_.size() > outer_named; named_.pop_back()) names_.erase(named_.back());
+  }
+
+  /// Names what the expressions of a statement share.
+  void name_shared(std::initializer_list<ExprId> roots, int depth) {
+    std::unordered_map<ExprId, int> uses;
+    std::vector<ExprId> order;  // operands first
+    auto visit = [&](auto& self, ExprId id) -> void {
+      if (!id || names_.contains(id) || ++uses[id] > 1) return;
+      const Expr& e = function_.expr(id);
+      for (ExprId operand : {e.a, e.b, e.c}) self(self, operand);
+      order.push_back(id);
+    };
+    for (ExprId root : roots) visit(visit, root);
+
+    std::unordered_map<ExprId, int> sizes;
+    for (ExprId id : order) {
+      const Expr& e = function_.expr(id);
+      int size = 1;
+      for (ExprId operand : {e.a, e.b, e.c}) {
+        if (operand) size += names_.contains(operand) ? 1 : sizes[operand];
+      }
+      sizes[id] = size;
+      if (uses[id] < 2 || size < kNamedSize) continue;
+      std::string text = expression(id);
+      names_[id] = unique(fmt::format("e{}", ++named_count_), scope_);
+      named_.push_back(id);
+      out_ += fmt::format("{:{}}expr {} = {}\n", "", 2 * depth, names_[id], text);
+    }
   }
 
   void nested(BlockId id, int depth) {
@@ -157,15 +185,14 @@ class Printer {
     return fmt::format("{}[{}]", buffers_[buffer.index], index(at));
   }
 
-  std::string mask(ExprId mask) {
-    return mask ? fmt::format(" mask({})", expression(mask, std::nullopt)) : "";
-  }
+  std::string mask(ExprId mask) { return mask ? fmt::format(" mask({})", expression(mask)) : ""; }
 
   std::string index(ExprId id) { return expression(id, kIndex); }
 
-  /// A constant prints bare where its type is `expected`; all else does not depend on it. A weaker
-  /// operator than `precedence` is put in parentheses.
-  std::string expression(ExprId id, std::optional<VectorType> expected, int precedence = 0) {
+  /// A constant prints bare where its type is `expected`; nothing else depends on it. An operator
+  /// weaker than `precedence` is put in parentheses.
+  std::string expression(ExprId id, std::optional<VectorType> expected = {}, int precedence = 0) {
+    if (auto named = names_.find(id); named != names_.end()) return named->second;
     const Expr& e = function_.expr(id);
     if (is_constant(e)) return constant(e, expected == e.type);
     if (e.kind == ExprKind::kParam) return params_[static_cast<size_t>(e.bits)];
@@ -175,56 +202,53 @@ class Printer {
       return fmt::format("load {}{}{}", place(e.buffer, e.a), lanes, mask(e.b));
     }
     if (e.kind == ExprKind::kGather) {
-      return fmt::format("gather {}[{}]{}", buffers_[e.buffer.index], expression(e.a, std::nullopt),
-                         mask(e.b));
+      return fmt::format("gather {}[{}]{}", buffers_[e.buffer.index], expression(e.a), mask(e.b));
     }
     if (const InfixOperator* infix = find_infix(e.kind)) {
-      auto type = operand_type({e.a, e.b}, is_compare(e.kind) ? std::nullopt : expected);
+      auto type = operand_type({e.a, e.b});
       std::string text = fmt::format("{} {} {}", expression(e.a, type, infix->precedence),
                                      infix->text, expression(e.b, type, infix->precedence + 1));
       return infix->precedence < precedence ? fmt::format("({})", text) : text;
     }
     bool negates = e.kind == ExprKind::kNeg && !is_constant(function_.expr(e.a));
     if (negates || e.kind == ExprKind::kNot) {
-      return fmt::format("{}{}", negates ? "-" : "!", expression(e.a, expected, kUnaryPrecedence));
+      return fmt::format("{}{}", negates ? "-" : "!", expression(e.a, {}, kUnaryPrecedence));
     }
-    return call(e, expected);
+    return call(e);
   }
 
-  std::string call(const Expr& e, std::optional<VectorType> expected) {
+  std::string call(const Expr& e) {
     std::string arguments;
     switch (e.kind) {
       case ExprKind::kCast:
       case ExprKind::kBitcast:
-        arguments = fmt::format("{}, {}", expression(e.a, {}), to_string(e.type.dtype));
+        arguments = fmt::format("{}, {}", expression(e.a), to_string(e.type.dtype));
         break;
       case ExprKind::kBroadcast:
-        arguments = fmt::format("{}, {}", expression(e.a, {}), e.type.lanes);
+        arguments = fmt::format("{}, {}", expression(e.a), e.type.lanes);
         break;
       case ExprKind::kRamp:
-        arguments = fmt::format("{}, {}, {}", expression(e.a, {}), e.bits, e.type.lanes);
+        arguments = fmt::format("{}, {}, {}", expression(e.a), e.bits, e.type.lanes);
         break;
-      case ExprKind::kExtract:
-        arguments = fmt::format("{}, {}", expression(e.a, {}), e.bits);
-        break;
+      case ExprKind::kExtract: arguments = fmt::format("{}, {}", expression(e.a), e.bits); break;
       case ExprKind::kShuffle: {
-        auto type = operand_type({e.a, e.b}, {});
+        auto type = operand_type({e.a, e.b});
         arguments = fmt::format("{}, {}, [{}]", expression(e.a, type), expression(e.b, type),
                                 fmt::join(function_.shuffles[static_cast<size_t>(e.bits)], ", "));
         break;
       }
       case ExprKind::kSelect: {
-        auto type = operand_type({e.b, e.c}, expected);
-        arguments = fmt::format("{}, {}, {}", expression(e.a, {}), expression(e.b, type),
+        auto type = operand_type({e.b, e.c});
+        arguments = fmt::format("{}, {}, {}", expression(e.a), expression(e.b, type),
                                 expression(e.c, type));
         break;
       }
       case ExprKind::kReduceAdd:
       case ExprKind::kReduceMul:
       case ExprKind::kReduceMin:
-      case ExprKind::kReduceMax: arguments = expression(e.a, {}); break;
+      case ExprKind::kReduceMax: arguments = expression(e.a); break;
       default: {
-        auto type = operand_type({e.a, e.b, e.c}, expected);
+        auto type = operand_type({e.a, e.b, e.c});
         arguments = expression(e.a, type);
         for (ExprId operand : {e.b, e.c}) {
           if (operand) arguments += ", " + expression(operand, type);
@@ -234,13 +258,12 @@ class Printer {
     return fmt::format("{}({})", to_string(e.kind), arguments);
   }
 
-  /// The type that constants among operands of one type take: the others', or the context's.
-  std::optional<VectorType> operand_type(std::initializer_list<ExprId> operands,
-                                         std::optional<VectorType> expected) {
+  /// The type that constants among operands of one type take: that of the others, if there are any.
+  std::optional<VectorType> operand_type(std::initializer_list<ExprId> operands) {
     for (ExprId operand : operands) {
       if (operand && !is_constant(function_.expr(operand))) return function_.expr(operand).type;
     }
-    return expected;
+    return std::nullopt;
   }
 
   static std::string constant(const Expr& e, bool bare) {
@@ -265,6 +288,9 @@ class Printer {
   std::vector<std::string> params_, buffers_;
   std::vector<std::string> variables_;  // by id; those in scope are in scope_ too
   std::vector<std::string> scope_;
+  std::unordered_map<ExprId, std::string> names_;  // of expressions, in scope
+  std::vector<ExprId> named_;                      // those, innermost last
+  int named_count_ = 0;
 };
 
 }  // namespace

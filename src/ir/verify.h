@@ -19,4 +19,7 @@ std::string verify(const Module& module);
 /// what is wrong.
 std::string verify(const Function& function);
 
+/// The part of that for one expression, whose operands are well formed.
+std::string verify_expression(const Function& function, ExprId expr);
+
 }  // namespace tenon::ir

@@ -81,15 +81,16 @@ class ExprVerifier {
         return check(a().type == VectorType{e_.type.dtype, 1} && e_.type.lanes > 1,
                      "starts at a scalar of its dtype");
       case kExtract:
-        check(e_.type == VectorType{dtype(), 1}, "is a scalar of the vector's dtype");
+        check(e_.type == VectorType{dtype(), 1} && a().type.lanes > 1,
+              "takes a scalar from a vector of its dtype");
         return check(in_range(e_.bits, a().type.lanes), "takes a lane that the vector lacks");
       case kShuffle: return verify_shuffle();
       case kReduceAdd:
       case kReduceMul:
       case kReduceMin:
       case kReduceMax:
-        return check(e_.type == VectorType{dtype(), 1} && computes(dtype()),
-                     "is a scalar of the vector's dtype, a number");
+        return check(e_.type == VectorType{dtype(), 1} && a().type.lanes > 1 && computes(dtype()),
+                     "makes a number of a vector of its dtype");
       case kLoad:
         check(a().type == kIndex, "has an index that is not an i64 scalar");
         return verify_access();
@@ -322,6 +323,15 @@ class Verifier {
 std::string verify(const Function& function) {
   try {
     Verifier(function).verify();
+  } catch (const Wrong& wrong) {
+    return wrong.what;
+  }
+  return "";
+}
+
+std::string verify_expression(const Function& function, ExprId expr) {
+  try {
+    ExprVerifier(function, expr.index).verify();
   } catch (const Wrong& wrong) {
     return wrong.what;
   }
