@@ -27,7 +27,9 @@ extern "C" {
 
 /* ---- Kernels ---- */
 
-/* What a kernel gets. `buffers` and `params` are in the order of the step that calls it. */
+/* What a kernel gets. `buffers` and `params` are in the order of the step that calls it. Arena
+ * buffers and weights start at 64-byte boundaries (weights if their offsets do); the caller's
+ * tensors at multiples of their element size. */
 typedef struct tenon_args {
   void* const* buffers;
   const int64_t* params;
@@ -35,8 +37,8 @@ typedef struct tenon_args {
   const void* next_weights; /* weights that the next step reads first, to prefetch; may be NULL */
 } tenon_args;
 
-/* Runs tasks begin <= t < end. Returns 0, or a positive code: the run ends with an error that names
- * the step. */
+/* Runs tasks begin <= t < end, begin < end, on any thread, under the default floating-point
+ * environment. Returns 0, or a positive code: the run ends with an error that names the step. */
 typedef int32_t (*tenon_kernel)(const tenon_args* args, int64_t begin, int64_t end);
 
 /* Codes that kernels return. */
@@ -65,7 +67,8 @@ enum {
   TENON_F64
 };
 
-/* A slot is an int64. Slot i is computed by slot op i, from earlier slots only. */
+/* A slot is an int64. Slot i is computed by slot op i, from earlier slots only. A result that does
+ * not fit, or a divisor below 1, is an error of the call whose shapes led to it. */
 enum {
   TENON_SLOT_CONSTANT, /* value */
   TENON_SLOT_DIM,      /* dim `b` of input `a` */
@@ -73,7 +76,7 @@ enum {
   TENON_SLOT_SUB,
   TENON_SLOT_MUL, /* slots a, b */
   TENON_SLOT_FLOOR_DIV,
-  TENON_SLOT_MOD, /* rounding towards minus infinity; b > 0 */
+  TENON_SLOT_MOD, /* rounding towards minus infinity */
   TENON_SLOT_MIN,
   TENON_SLOT_MAX
 };
@@ -84,7 +87,7 @@ typedef struct tenon_slot {
 
 /* An input or output. A dim of an input must equal its slot's value: for a constant that fixes the
  * size, for the slot that reads this very dim it is free, for another it must agree with that one.
- * Bounds hold as well (max < 0: none). */
+ */
 typedef struct tenon_binding {
   uint32_t name; /* offset into strings */
   uint32_t dtype;
@@ -92,7 +95,8 @@ typedef struct tenon_binding {
   uint32_t dims[TENON_MAX_RANK]; /* slots */
 } tenon_binding;
 
-/* Memory that steps use. */
+/* Memory that steps use. Arena buffers whose lives share a step never overlap; what a buffer holds
+ * when its life begins is undefined. */
 enum {
   TENON_BUFFER_ARENA,  /* lives from step `first` to step `last`, both included */
   TENON_BUFFER_INPUT,  /* binding `index` */
@@ -114,11 +118,12 @@ typedef struct tenon_step {
   uint32_t name; /* offset into strings: the nodes it computes, for errors and profiles */
   uint32_t first_buffer, buffer_count; /* into step_buffers */
   uint32_t first_param, param_count;   /* into step_params: slots */
-  uint32_t tasks;                      /* slot: number of tasks */
+  uint32_t tasks;                      /* slot: number of tasks; with 0 the step is skipped */
   uint32_t scratch;                    /* slot: bytes per thread */
   uint32_t flops, bytes; /* slots: work of the step, for profiles and for choosing threads */
 } tenon_step;
 
+/* Everything that it points to belongs to its maker. */
 typedef struct tenon_module {
   uint32_t abi_version;
   uint32_t slot_count, input_count, output_count, buffer_count, step_count;
@@ -140,8 +145,9 @@ typedef struct tenon_module {
 /* ---- Files ---- */
 
 /* A .tenon file: this header, then sections at the offsets it gives, each aligned to 64 bytes, code
- * and weights to 4096. All numbers are little-endian; arrays are the structs above, `kernels` as
- * uint64 offsets into the code. */
+ * and weights to 4096; a section of 0 bytes may have any aligned offset inside the file. All
+ * numbers are little-endian; arrays are the structs above, `kernels` as uint64 offsets into the
+ * code. */
 #define TENON_MAGIC "TENONMDL"
 typedef struct tenon_file_header {
   char magic[8];
@@ -157,8 +163,9 @@ typedef struct tenon_file_header {
   uint64_t header_hash;                        /* XXH64 of the header with this field zero */
 } tenon_file_header;
 
-/* The plan section: counts, then the arrays in this order, each aligned to 8 bytes: slots, inputs,
- * outputs, buffers, steps, step_buffers, step_params, kernels, strings. */
+/* The plan section: counts, then the arrays in this order, each aligned to 8 bytes from the start
+ * of the section: slots, inputs, outputs, buffers, steps, step_buffers, step_params, kernels,
+ * strings. `reserved` is 0. */
 typedef struct tenon_plan_header {
   uint32_t slot_count, input_count, output_count, buffer_count, step_count;
   uint32_t step_buffer_count, step_param_count, kernel_count, string_bytes, reserved;
@@ -171,7 +178,7 @@ typedef struct tenon_context tenon_context;
 
 enum {
   TENON_OK = 0,
-  TENON_ERROR_IO,     /* the file cannot be read */
+  TENON_ERROR_IO,     /* the file cannot be read or mapped */
   TENON_ERROR_FORMAT, /* not a .tenon file, damaged, or of another version */
   TENON_ERROR_CPU,    /* compiled for a CPU that can do more than this one */
   TENON_ERROR_INPUT,  /* wrong dtype, rank or size at the call */
@@ -183,7 +190,7 @@ typedef struct tenon_error {
   char message[500]; /* a sentence with names, zero-terminated */
 } tenon_error;
 
-/* A tensor of the caller: dense, row-major. */
+/* A tensor of the caller: dense, row-major. `data` may be NULL when a dim is 0. */
 typedef struct tenon_tensor {
   void* data;
   uint32_t dtype;
@@ -211,27 +218,33 @@ typedef struct tenon_options {
 TENON_API tenon_model* tenon_load(const char* path, const tenon_options* options,
                                   tenon_error* error);
 /* Loads the bytes of a file, which must be 4096-byte aligned and stay as they are as long as the
- * model. */
+ * model. Only the code is copied, to pages that may be executed. */
 TENON_API tenon_model* tenon_load_memory(const void* bytes, size_t count,
                                          const tenon_options* options, tenon_error* error);
 /* Wraps a module that is in memory already, which must outlive the model. */
 TENON_API tenon_model* tenon_load_module(const tenon_module* module, const tenon_options* options,
                                          tenon_error* error);
+/* After the model's contexts; NULL is allowed, as in tenon_context_free. */
 TENON_API void tenon_free(tenon_model* model);
+/* Checks a file as tenon_load does, and the hash of its weights too, which loading leaves out
+ * because it reads every byte. The CPU need not be able to run it. */
+TENON_API int32_t tenon_verify_file(const char* path, tenon_error* error);
 /* The plan, for tools. */
 TENON_API const tenon_module* tenon_model_module(const tenon_model* model);
 TENON_API uint32_t tenon_model_threads(const tenon_model* model);
 
-/* The memory of one caller at a time. A model may have many contexts, used at the same time. */
+/* The memory of one caller at a time. A model may have many contexts, used at the same time: one
+ * call at a time gets the pool's threads, others run on the thread that calls. A context remembers
+ * the last few sets of input shapes; a call with one of them allocates nothing. */
 TENON_API tenon_context* tenon_context_create(tenon_model* model, tenon_error* error);
 TENON_API void tenon_context_free(tenon_context* context);
 
 /* Checks the inputs and fills dtype, rank and dims of the outputs; their `data` is not touched. */
 TENON_API int32_t tenon_infer(tenon_context* context, const tenon_tensor* inputs,
                               tenon_tensor* outputs, tenon_error* error);
-/* Runs the model. The outputs' data pointers must have room for what tenon_infer says; tensors come
- * in the order of the bindings. Dtype, rank and dims of outputs are filled. Returns a TENON_ERROR
- * code. */
+/* Runs the model. The outputs' data pointers must have room for what tenon_infer says, and overlap
+ * neither each other nor the inputs; tensors come in the order of the bindings. Dtype, rank and
+ * dims of outputs are filled. Returns a TENON_ERROR code. */
 TENON_API int32_t tenon_run(tenon_context* context, const tenon_tensor* inputs,
                             tenon_tensor* outputs, tenon_error* error);
 

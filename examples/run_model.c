@@ -1,0 +1,28 @@
+/* Runs a model of one f32 input and one f32 output:
+ *     run_model model.tenon 1 3 224 224 < input.f32 > output.f32     (raw numbers, row-major) */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "runtime/abi.h"
+
+int main(int argc, char** argv) {
+  tenon_error error = {0};
+  tenon_tensor x = {.dtype = TENON_F32, .rank = (uint32_t)argc - 2}, y = {0};
+  size_t count = 1, results = 1;
+  if (argc < 2 || argc > 2 + (int)TENON_MAX_RANK) return 2;
+  for (uint32_t d = 0; d < x.rank; ++d) count *= (size_t)(x.dims[d] = atoll(argv[2 + d]));
+  x.data = calloc(count, sizeof(float));
+  if (fread(x.data, sizeof(float), count, stdin) != count) return 2;
+  tenon_model* model = tenon_load(argv[1], NULL, &error);
+  tenon_context* context = model ? tenon_context_create(model, &error) : NULL;
+  if (context && tenon_infer(context, &x, &y, &error) == TENON_OK) {
+    for (uint32_t d = 0; d < y.rank; ++d) results *= (size_t)y.dims[d];
+    y.data = malloc(results * sizeof(float));
+    if (tenon_run(context, &x, &y, &error) == TENON_OK)
+      fwrite(y.data, sizeof(float), results, stdout);
+  }
+  if (error.code != TENON_OK) fprintf(stderr, "%s\n", error.message);
+  tenon_context_free(context);
+  tenon_free(model);
+  return error.code;
+}

@@ -1,0 +1,22 @@
+// A loaded model: the module, what it lies in, and the threads that run it.
+#pragma once
+
+#include <cstdint>
+
+#include "runtime/abi.h"
+#include "runtime/array.h"
+#include "runtime/image.h"
+#include "runtime/mapping.h"
+#include "runtime/pool.h"
+
+/// Read-only once loaded, so that any number of contexts can share it.
+struct tenon_model : tenon::runtime::Allocated {
+  tenon_module module = {};
+  tenon::runtime::Mapping file;  ///< holds plan and weights; empty for a module in memory
+  tenon::runtime::Mapping code;
+  tenon::runtime::Array<tenon_kernel> kernels;
+  tenon::runtime::ThreadPool* own_pool = nullptr;
+  tenon_pool pool = {};  ///< the user's, or a view of own_pool; threads is at least 1
+
+  ~tenon_model() { delete own_pool; }
+};
