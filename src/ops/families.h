@@ -10,6 +10,7 @@ namespace tenon::ops {
 
 using Family = std::vector<std::pair<ir::Op, Operator>>;
 
+Family elementwise_operators();
 Family leaf_operators();
 
 }  // namespace tenon::ops

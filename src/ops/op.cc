@@ -11,6 +11,7 @@ namespace tenon::ops {
 namespace {
 
 constexpr Family (*kFamilies[])() = {
+    elementwise_operators,
     leaf_operators,
 };
 

@@ -1,0 +1,82 @@
+// Every elementwise operator: all of them follow from the meanings in ir/elementwise.def.
+#include "ops/block_evaluate.h"
+#include "ops/families.h"
+#include "ops/meaning.h"
+#include "ops/nest.h"
+#include "ops/shape.h"
+#include "ops/strided.h"
+
+namespace tenon::ops {
+namespace {
+
+Inferred infer(ir::Op op, InferContext& context) {
+  std::vector<ir::DType> dtypes;
+  std::vector<std::vector<ir::Dim>> shapes;
+  for (const ir::TensorType* operand : context.operands) {
+    dtypes.push_back(operand->dtype);
+    shapes.push_back(operand->dims);
+  }
+  TENON_TRY(ir::DType dtype, Meaning::of(op).result_dtype(dtypes, context.attrs));
+  TENON_TRY(std::vector<ir::Dim> dims, broadcast(shapes, context.dims));
+  return std::vector{ir::TensorType{dtype, std::move(dims)}};
+}
+
+Evaluated evaluate(ir::Op op, EvaluateContext& context) {
+  Tensor& result = *context.results[0];
+  ir::LoopBuilder builder("evaluate");
+  std::vector<ir::E> operands;
+  std::vector<Strided> reads;
+  for (const Tensor* operand : context.operands) {
+    ir::BufferId buffer = builder.buffer("operand", operand->dtype(), ir::BufferKind::kInput);
+    ir::E element = builder.load(buffer, builder.integer(0));
+    operands.push_back(builder.cast(element, ir::compute_type(operand->dtype())));
+    reads.emplace_back(result.shape(), broadcast_strides(operand->shape(), result.shape()));
+  }
+  ir::E value =
+      builder.cast(Meaning::of(op).build(builder, operands, context.attrs), result.dtype());
+  evaluate_blocks(
+      builder.function(), value.id, result.count(),
+      [&](ir::BufferId buffer, int64_t first, int64_t count, std::byte* target) {
+        reads[buffer.index].read(*context.operands[buffer.index], first, count, target);
+      },
+      result.bytes());
+  return {};
+}
+
+void to_loops(ir::Op op, ir::LoopScope& scope) {
+  const size_t rank = scope.result_type(0).rank();
+  for_each_element(scope, [&](std::span<const ir::E> index) {
+    std::vector<ir::E> operands;
+    for (size_t i = 0; i < ir::info(op).operands.size(); ++i) {
+      const ir::TensorType& type = scope.operand_type(static_cast<int>(i));
+      std::vector<ir::E> at;
+      for (size_t axis = 0; axis < type.rank(); ++axis) {
+        bool broadcast = type.dims[axis].is(1);
+        at.push_back(broadcast ? scope.builder().integer(0) : index[rank - type.rank() + axis]);
+      }
+      operands.push_back(scope.load(static_cast<int>(i), at));
+    }
+    scope.store(0, index, Meaning::of(op).build(scope.builder(), operands, scope.attrs()));
+  });
+}
+
+template <ir::Op op>
+Operator operator_for() {
+  return {.infer = [](InferContext& context) { return infer(op, context); },
+          .evaluate = [](EvaluateContext& context) { return evaluate(op, context); },
+          .to_loops = [](ir::LoopScope& scope) { to_loops(op, scope); },
+          .traits = {.elementwise = true}};
+}
+
+}  // namespace
+
+Family elementwise_operators() {
+  return {
+#define ELEMENTWISE(name, text, signature, meaning, onnx, aten) \
+  {ir::Op::name, operator_for<ir::Op::name>()},
+#include "ir/elementwise.def"
+#undef ELEMENTWISE
+  };
+}
+
+}  // namespace tenon::ops
