@@ -44,17 +44,11 @@ Evaluated evaluate(ir::Op op, EvaluateContext& context) {
 }
 
 void to_loops(ir::Op op, ir::LoopScope& scope) {
-  const size_t rank = scope.result_type(0).rank();
   for_each_element(scope, [&](std::span<const ir::E> index) {
     std::vector<ir::E> operands;
     for (size_t i = 0; i < ir::info(op).operands.size(); ++i) {
-      const ir::TensorType& type = scope.operand_type(static_cast<int>(i));
-      std::vector<ir::E> at;
-      for (size_t axis = 0; axis < type.rank(); ++axis) {
-        bool broadcast = type.dims[axis].is(1);
-        at.push_back(broadcast ? scope.builder().integer(0) : index[rank - type.rank() + axis]);
-      }
-      operands.push_back(scope.load(static_cast<int>(i), at));
+      const int operand = static_cast<int>(i);
+      operands.push_back(scope.load(operand, broadcast_index(scope, operand, index)));
     }
     scope.store(0, index, Meaning::of(op).build(scope.builder(), operands, scope.attrs()));
   });

@@ -12,5 +12,10 @@ using Family = std::vector<std::pair<ir::Op, Operator>>;
 
 Family elementwise_operators();
 Family leaf_operators();
+Family view_operators();
+Family reshape_operators();
+Family concat_operators();
+Family tile_operators();
+Family trilu_operators();
 
 }  // namespace tenon::ops

@@ -72,6 +72,12 @@ Unified call_type(ExprKind kind, TermType type) {
   return type;
 }
 
+/// A whole number goes in as an integer, so that -1 is a constant of an unsigned type too.
+ir::E literal(ir::LoopBuilder& builder, double number, ir::VectorType type) {
+  if (ir::is_float(type.dtype)) return builder.literal(number, type);
+  return builder.literal(static_cast<int64_t>(number), type);
+}
+
 double attribute_number(const ir::Attrs& attrs, const ir::OpInfo::Attribute& attribute) {
   if (attribute.kind == "bool") return attrs.flag(attribute.name) ? 1 : 0;
   if (attribute.kind == "int") return static_cast<double>(attrs.integer(attribute.name));
@@ -172,7 +178,7 @@ ir::E Meaning::build(ir::LoopBuilder& builder, std::span<const ir::E> operands,
     for (size_t argument : arguments) {
       const Value& value = values[argument];
       result.push_back(value.expression.builder != nullptr ? value.expression
-                                                           : builder.literal(value.number, *type));
+                                                           : literal(builder, value.number, *type));
     }
     return result;
   };

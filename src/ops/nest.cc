@@ -141,4 +141,16 @@ void for_each_element(ir::LoopScope& scope, const ElementBody& body, ir::LoopKin
   nest.elements(scope.builder().tasks(nest.task_count()), body, kind);
 }
 
+std::vector<ir::E> broadcast_index(ir::LoopScope& scope, int operand,
+                                   std::span<const ir::E> index) {
+  const ir::TensorType& type = scope.operand_type(operand);
+  std::vector<ir::E> result;
+  for (size_t axis = 0; axis < type.rank(); ++axis) {
+    bool broadcast = type.dims[axis].is(1);
+    result.push_back(broadcast ? scope.builder().integer(0)
+                               : index[index.size() - type.rank() + axis]);
+  }
+  return result;
+}
+
 }  // namespace tenon::ops

@@ -57,4 +57,7 @@ void for_each_row(ir::LoopScope& scope, const RowBody& body, int64_t work = 1);
 void for_each_element(ir::LoopScope& scope, const ElementBody& body,
                       ir::LoopKind kind = ir::LoopKind::kVector, int64_t work = 1);
 
+/// Where an operand is read for the element of result 0 at `index`, by numpy's broadcasting.
+std::vector<ir::E> broadcast_index(ir::LoopScope& scope, int operand, std::span<const ir::E> index);
+
 }  // namespace tenon::ops

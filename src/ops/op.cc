@@ -11,8 +11,8 @@ namespace tenon::ops {
 namespace {
 
 constexpr Family (*kFamilies[])() = {
-    elementwise_operators,
-    leaf_operators,
+    elementwise_operators, view_operators,  reshape_operators, concat_operators,
+    tile_operators,        trilu_operators, leaf_operators,
 };
 
 using Table = std::vector<std::optional<Operator>>;
@@ -39,6 +39,17 @@ std::string describe(const ir::Module& module, ir::Op op, std::span<const ir::Va
   return fmt::format("{}({}): {}", ir::info(op).name, operands, problem);
 }
 
+void check_operand_count(ir::Op op, std::span<const ir::ValueId> inputs) {
+  const ir::OpInfo& row = ir::info(op);
+  size_t most = row.operands.size();
+  bool variadic = most > 0 && row.operands.back().variadic;
+  bool fits = inputs.size() <= most || variadic;
+  for (size_t i = 0; i < most; ++i) {
+    fits = fits && (row.operands[i].optional || (i < inputs.size() && inputs[i]));
+  }
+  TENON_CHECK(fits, fmt::format("operands of {} as its row says", row.name));
+}
+
 }  // namespace
 
 const Operator& operator_of(ir::Op op) {
@@ -51,6 +62,7 @@ const Operator& operator_of(ir::Op op) {
 Result<ir::NodeId> add_node(ir::Module& module, ir::Op op, std::vector<ir::ValueId> inputs,
                             ir::Attrs attrs, ir::OriginId origin) {
   const Operator& meaning = operator_of(op);
+  check_operand_count(op, inputs);
   std::vector<ir::TensorType> types;
   if (meaning.traits.leaf) {
     types.push_back(module.data(attrs.data("data")).type);
@@ -59,6 +71,7 @@ Result<ir::NodeId> add_node(ir::Module& module, ir::Op op, std::vector<ir::Value
     for (ir::ValueId input : inputs) {
       operands.push_back(input ? &module.value(input).type : nullptr);
     }
+    operands.resize(std::max(operands.size(), ir::info(op).operands.size()), nullptr);
     InferContext context{module.dims, attrs, operands};
     Inferred inferred = meaning.infer(context);
     if (!inferred) {

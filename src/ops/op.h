@@ -13,7 +13,8 @@
 
 namespace tenon::ops {
 
-/// What a shape rule sees. An absent optional operand is nullptr.
+/// What a shape rule sees: one operand for each of the row (more where it is variadic), nullptr
+/// where an optional one is absent.
 struct InferContext {
   ir::Dims& dims;
   const ir::Attrs& attrs;
@@ -24,7 +25,8 @@ struct InferContext {
 /// that gives the shapes ("kernel 3x3 does not fit the padded input 2x2").
 using Inferred = std::expected<std::vector<ir::TensorType>, std::string>;
 
-/// What reference evaluation sees: dense row-major tensors; results are allocated, uninitialised.
+/// What reference evaluation sees: operands as in InferContext; dense row-major tensors; results
+/// are allocated, uninitialised.
 struct EvaluateContext {
   const ir::Attrs& attrs;  ///< every dim in it is a number
   std::span<const Tensor* const> operands;
