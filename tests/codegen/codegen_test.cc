@@ -2,7 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <numeric>
+#include <array>
+#include <limits>
 
 #include "ir/loop_builder.h"
 #include "testing/native.h"
@@ -51,6 +52,110 @@ TEST(Codegen, ManyFunctionsInOneImage) {
     EXPECT_EQ(code.run(i, buffers, params, 0, 1), 0);
     EXPECT_EQ(y, 6 + static_cast<float>(i));
   }
+}
+
+TEST(Codegen, ScratchLayoutIsTheDocumentedOne) {
+  LoopBuilder b("scratch");
+  auto bytes = b.buffer("bytes", DType::kInt8, BufferKind::kScratch, b.integer(65));
+  auto words = b.buffer("words", DType::kInt32, BufferKind::kScratch, b.integer(3));
+  b.store(bytes, b.integer(64), b.integer(5, DType::kInt8));
+  b.store(words, b.integer(2), b.integer(7, DType::kInt32));
+  ir::Function function = b.finish();
+  ASSERT_EQ(static_scratch_bytes(function), 192u);
+  testing::NativeCode code(compile({&function, 1}, testing::host_target()));
+  alignas(64) std::array<std::byte, 192> scratch = {};
+  EXPECT_EQ(code.run(0, {}, {}, 0, 1, scratch.data()), 0);
+  EXPECT_EQ(scratch[64], std::byte{5});
+  EXPECT_EQ(scratch[128 + 8], std::byte{7});
+}
+
+TEST(Codegen, ScratchOfAnUnknownSizeHasNoStaticSize) {
+  LoopBuilder b("scratch");
+  b.buffer("s", DType::kInt8, BufferKind::kScratch, b.param("n"));
+  EXPECT_EQ(static_scratch_bytes(b.finish()), std::nullopt);
+}
+
+/// Reads x in one of several ways at `index`, and writes y there; both have 16 elements.
+ir::Function access(int way) {
+  LoopBuilder b("access");
+  E index = b.param("index");
+  auto x = b.buffer("x", DType::kInt32, BufferKind::kInput, b.integer(16));
+  auto y = b.buffer("y", DType::kInt32, BufferKind::kOutput, b.integer(16));
+  E lanes = b.ramp(index, 1, 4);
+  E low = lanes < 16;
+  E inside = b.integer(0);
+  switch (way) {
+    case 0: b.store(y, inside, b.load(x, index)); break;
+    case 1: b.store(y, inside, b.load(x, index, 4)); break;
+    case 2: b.store(y, inside, b.load(x, index, 4, low)); break;
+    case 3: b.store(y, inside, b.gather(x, lanes)); break;
+    case 4: b.store(y, inside, b.gather(x, lanes, low)); break;
+    case 5: b.store(y, index, b.load(x, inside)); break;
+    case 6: b.store(y, index, b.load(x, inside, 4)); break;
+    default: b.store(y, index, b.load(x, inside, 4), low); break;
+  }
+  return b.finish();
+}
+
+TEST(Checked, AccessOutsideOfABufferEndsTheCall) {
+  struct Case {
+    int way;
+    std::vector<int64_t> good, bad;
+  };
+  const int64_t lowest = std::numeric_limits<int64_t>::min();
+  const std::vector<Case> cases = {
+      {0, {0, 15}, {-1, 16, lowest}},     {1, {0, 12}, {-1, 13, 16, lowest}},
+      {2, {0, 13, 16, 99}, {-1, lowest}}, {3, {0, 12}, {-1, 13, 16, lowest}},
+      {4, {0, 13, 16, 99}, {-1, lowest}}, {5, {0, 15}, {-1, 16, lowest}},
+      {6, {0, 12}, {-1, 13, 16, lowest}}, {7, {0, 13, 16, 99}, {-1, lowest}}};
+  for (const auto& [way, good, bad] : cases) {
+    ir::Function function = access(way);
+    testing::NativeCode code(compile({&function, 1}, testing::host_target(), {.checked = true}));
+    std::array<int32_t, 16> x = {}, y = {};
+    void* buffers[] = {x.data(), y.data()};
+    auto run = [&](int64_t index) { return code.run(0, buffers, {&index, 1}, 0, 1); };
+    for (int64_t index : good) EXPECT_EQ(run(index), TENON_KERNEL_OK) << way << " at " << index;
+    for (int64_t index : bad) EXPECT_EQ(run(index), TENON_KERNEL_EXTENT) << way << " at " << index;
+  }
+}
+
+TEST(Codegen, WhatMustBeExpandedBeforeIsAnInternalError) {
+  for (ir::ExprKind kind : {ir::ExprKind::kExp, ir::ExprKind::kErf}) {
+    LoopBuilder b("math");
+    auto x = b.buffer("x", DType::kFloat32, BufferKind::kInOut);
+    b.store(x, b.integer(0), b.unary(kind, b.load(x, b.integer(0))));
+    ir::Function function = b.finish();
+    EXPECT_THROW(compile({&function, 1}, testing::host_target()), InternalError);
+  }
+  for (ir::ExprKind kind : {ir::ExprKind::kPow, ir::ExprKind::kRem, ir::ExprKind::kFloorMod}) {
+    LoopBuilder b("math");
+    auto x = b.buffer("x", DType::kFloat32, BufferKind::kInOut);
+    E value = b.load(x, b.integer(0));
+    b.store(x, b.integer(0), b.binary(kind, value, value));
+    ir::Function function = b.finish();
+    EXPECT_THROW(compile({&function, 1}, testing::host_target()), InternalError);
+  }
+}
+
+TEST(Codegen, ConstantsTravelWithTheCode) {
+  LoopBuilder b("constants");
+  auto y = b.buffer("y", DType::kFloat64, BufferKind::kOutput);
+  for (int i = 0; i < 20; ++i) b.store(y, b.integer(i), b.literal(i + 0.1, {DType::kFloat64, 1}));
+  ir::Function function = b.finish();
+  Image image = compile({&function, 1}, testing::host_target());
+  testing::NativeCode first(image), second(image);  // at two addresses
+  for (const testing::NativeCode* code : {&first, &second}) {
+    std::array<double, 20> values = {};
+    void* buffers[] = {values.data()};
+    EXPECT_EQ(code->run(0, buffers, {}, 0, 1), 0);
+    EXPECT_EQ(values[19], 19.1);
+  }
+}
+
+TEST(Codegen, LlvmTextIsReadable) {
+  std::string text = llvm_text(scale(1), testing::host_target());
+  EXPECT_NE(text.find("define i32 @scale(ptr"), std::string::npos) << text;
+  EXPECT_EQ(text.find("alloca"), std::string::npos) << text;
 }
 
 }  // namespace

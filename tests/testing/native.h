@@ -33,13 +33,12 @@ class NativeCode {
   NativeCode(const NativeCode&) = delete;
   NativeCode& operator=(const NativeCode&) = delete;
 
+  /// `scratch` is 64-byte aligned.
   int32_t run(size_t function, std::span<void* const> buffers, std::span<const int64_t> params,
-              int64_t begin, int64_t end, uint64_t scratch_bytes = 0) const {
-    std::vector<std::byte> scratch(scratch_bytes + 64);
-    auto address = reinterpret_cast<uintptr_t>(scratch.data());
+              int64_t begin, int64_t end, void* scratch = nullptr) const {
     tenon_args args = {.buffers = buffers.data(),
                        .params = params.data(),
-                       .scratch = reinterpret_cast<void*>((address + 63) / 64 * 64),
+                       .scratch = scratch,
                        .next_weights = nullptr};
     auto* kernel = reinterpret_cast<tenon_kernel>(reinterpret_cast<uintptr_t>(memory_) +
                                                   entries_.at(function));
