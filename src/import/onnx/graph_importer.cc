@@ -1,0 +1,455 @@
+#include "import/onnx/graph_importer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "import/onnx/operators.h"
+#include "import/onnx/source_line.h"
+
+namespace tenon::import::onnx {
+
+using ir::Dim;
+using ir::ValueId;
+
+namespace {
+
+constexpr int64_t kOldestOpset = 7;
+/// Tensors of floats with at most this many elements are constants, not parameters.
+constexpr int64_t kConstantElements = 16;
+
+std::unexpected<Error> bad(std::string message) {
+  return fail(ErrorKind::kBadModel, std::move(message));
+}
+
+std::optional<int64_t> find_opset(const OpsetImports& opsets, std::string_view domain) {
+  for (const auto& [name, version] : opsets) {
+    if (name == domain) return version;
+  }
+  return std::nullopt;
+}
+
+bool is_identifier(std::string_view text) {
+  return !text.empty() && std::isdigit(static_cast<unsigned char>(text.front())) == 0 &&
+         std::ranges::all_of(text, [](unsigned char c) { return std::isalnum(c) || c == '_'; });
+}
+
+/// Restores a variable at the end of a block.
+template <class T>
+class Restore {
+ public:
+  Restore(T& variable, T value) : variable_(variable), before_(std::exchange(variable, value)) {}
+  ~Restore() { variable_ = before_; }
+  Restore(const Restore&) = delete;
+  Restore& operator=(const Restore&) = delete;
+
+ private:
+  T& variable_;
+  T before_;
+};
+
+}  // namespace
+
+GraphImporter::GraphImporter(const Model& model, TensorReader& tensors,
+                             const ImportOptions& options)
+    : model_(model), tensors_(tensors), options_(options), emitter_(module_) {}
+
+Result<ir::Module> GraphImporter::run() {
+  const std::optional<int64_t> opset = find_opset(model_.opsets, "");
+  if (opset && *opset < kOldestOpset) {
+    return fail(ErrorKind::kUnsupported,
+                fmt::format("operator set {}; the oldest supported one is {}", *opset, kOldestOpset),
+                {}, "convert the model with onnx.version_converter, or export it again");
+  }
+  Scope scope;
+  const Frame frame{&model_.opsets, {}, {}, {}};
+  scope_ = &scope;
+  frame_ = &frame;
+  module_.name = model_.graph.name;
+  if (model_.graph.has_sparse_initializers) {
+    note_missing({.name = model_.graph.name, .op_type = "sparse initializers"},
+                 {"sparse initializers"});
+  }
+  bind_initializers(model_.graph);
+  TENON_TRY_DO(bind_inputs());
+  TENON_TRY_DO(check_options());
+  TENON_TRY_DO(import_nodes(model_.graph.nodes));
+  if (!missing_.empty()) return std::unexpected(missing_error());
+  TENON_TRY_DO(bind_outputs());
+  for (const auto& [location, file] : tensors_.files()) module_.keep_alive(file);
+  ir::clean_up(module_);
+  return std::move(module_);
+}
+
+void GraphImporter::bind_initializers(const Graph& graph) {
+  for (const Tensor& tensor : graph.initializers) {
+    scope_->names[tensor.name] = {.initializer = &tensor};
+  }
+}
+
+Result<void> GraphImporter::bind_inputs() {
+  // Names of dims must be known before a dim may be an expression over them.
+  for (const ValueInfo& input : model_.graph.inputs) {
+    if (!input.shape) continue;
+    for (const Dimension& dim : *input.shape) {
+      if (!dim.value && is_identifier(dim.symbol)) symbol(dim.symbol);
+    }
+  }
+  for (const ValueInfo& input : model_.graph.inputs) {
+    if (scope_->names.contains(input.name)) continue;
+    const std::optional<ir::DType> dtype = dtype_of(input.elem_type);
+    if (!input.is_tensor || !dtype) {
+      note_missing({.name = input.name, .op_type = "input"},
+                   {input.is_tensor ? fmt::format("inputs of {}", data_type_name(input.elem_type))
+                                    : "inputs that are no tensors"});
+      TENON_TRY_DO(bind(input.name, {.missing = true}));
+      continue;
+    }
+    TENON_TRY(std::vector<Dim> dims, input_dims(input));
+    const ValueId value = module_.add_input({*dtype, std::move(dims)}, std::string(input.name));
+    TENON_TRY_DO(bind(input.name, {.value = value}));
+  }
+  return {};
+}
+
+Dim GraphImporter::symbol(std::string_view name) {
+  const auto known = symbols_.find(name);
+  if (known != symbols_.end()) return known->second;
+  const auto fixed = options_.symbols.find(std::string(name));
+  const Dim dim =
+      fixed == options_.symbols.end() ? module_.dims.symbol(name) : Dim(fixed->second);
+  symbols_.emplace(name, dim);
+  return dim;
+}
+
+Dim GraphImporter::named_dim(std::string_view text) {
+  if (symbols_.contains(text)) return symbol(text);
+  // "2*batch" is an expression only where "batch" is a dim too; "batch-size" is just a name.
+  const Result<Dim> expression = module_.dims.parse(text);
+  if (!expression) return symbol(text);
+  std::map<std::string, Dim> values;
+  for (const std::string& name : module_.dims.symbols(*expression)) {
+    if (!symbols_.contains(name)) return symbol(text);
+    values.emplace(name, symbol(name));
+  }
+  return module_.dims.substitute(*expression, values);
+}
+
+Result<std::vector<Dim>> GraphImporter::input_dims(const ValueInfo& input) {
+  const auto given = options_.shapes.find(std::string(input.name));
+  if (given != options_.shapes.end()) {
+    if (input.shape && input.shape->size() != given->second.size()) {
+      return fail(ErrorKind::kUsage,
+                  fmt::format("input '{}' has {} axes, the given shape has {}", input.name,
+                              input.shape->size(), given->second.size()));
+    }
+    if (!ir::checked_product(given->second)) {
+      return fail(ErrorKind::kUsage, fmt::format("the shape given for '{}' is none", input.name));
+    }
+    return std::vector<Dim>(given->second.begin(), given->second.end());
+  }
+  if (!input.shape) {
+    return fail(ErrorKind::kUnsupported,
+                fmt::format("input '{}' has an unknown number of axes", input.name), {},
+                fmt::format("give its shape: --shape {}:2x3", input.name));
+  }
+  std::vector<Dim> dims;
+  std::vector<int64_t> numbers;
+  for (const Dimension& dim : *input.shape) {
+    if (dim.value) {
+      numbers.push_back(*dim.value);
+      dims.emplace_back(*dim.value);
+    } else if (dim.symbol.empty()) {
+      dims.push_back(symbol(fmt::format("{}_{}", input.name, dims.size())));
+    } else {
+      dims.push_back(named_dim(dim.symbol));
+    }
+  }
+  if (!ir::checked_product(numbers)) {
+    return bad(fmt::format("input '{}' has dims that are negative or too large", input.name));
+  }
+  return dims;
+}
+
+Result<void> GraphImporter::check_options() const {
+  const auto usage = [](std::string message) {
+    return fail(ErrorKind::kUsage, std::move(message));
+  };
+  for (const auto& [name, shape] : options_.shapes) {
+    if (std::ranges::find(model_.graph.inputs, name, &ValueInfo::name) ==
+        model_.graph.inputs.end()) {
+      return usage(fmt::format("a shape is given for '{}', which is no input of the model", name));
+    }
+  }
+  for (const auto& [name, value] : options_.symbols) {
+    if (value < 1) return usage(fmt::format("dim '{}' must be at least 1", name));
+    if (!symbols_.contains(name)) {
+      return usage(fmt::format("a size is given for '{}', which is no dim of an input", name));
+    }
+  }
+  return {};
+}
+
+Result<void> GraphImporter::bind_outputs() {
+  if (model_.graph.outputs.empty()) return bad("the graph has no outputs");
+  for (const ValueInfo& output : model_.graph.outputs) {
+    TENON_TRY(Binding binding, lookup(output.name));
+    if (!binding.value) return bad(fmt::format("output '{}' is left out", output.name));
+    module_.graph.outputs.push_back(binding.value);
+    module_.graph.output_names.emplace_back(output.name);
+  }
+  return {};
+}
+
+Result<void> GraphImporter::bind(std::string_view name, Binding binding) {
+  if (!scope_->names.emplace(name, binding).second) {
+    return fail(ErrorKind::kBadModel, fmt::format("'{}' is made twice", name), emitter_.where());
+  }
+  if (binding.value && module_.value(binding.value).name.empty()) {
+    module_.value(binding.value).name = name;
+  }
+  return {};
+}
+
+Result<GraphImporter::Binding> GraphImporter::lookup(std::string_view name) {
+  for (Scope* scope = scope_; scope; scope = scope->outer) {
+    const auto found = scope->names.find(name);
+    if (found == scope->names.end()) continue;
+    Binding& binding = found->second;
+    if (!binding.value && binding.initializer) {
+      TENON_TRY(binding.value, import_tensor(*binding.initializer));
+      module_.value(binding.value).name = name;
+    }
+    return binding;
+  }
+  return fail(ErrorKind::kBadModel, fmt::format("'{}' is read, but nothing before makes it", name),
+              emitter_.where());
+}
+
+Result<ValueId> GraphImporter::import_tensor(const Tensor& tensor) {
+  TENON_TRY(TensorBytes bytes, tensors_.read(tensor));
+  const ir::TensorType type = bytes.type;
+  const bool is_constant = !is_float(type.dtype) || type.element_count() <= kConstantElements;
+  // Constants are few bytes that the compiler itself reads: aligned, and bools as 0 or 1.
+  std::vector<std::byte> copy;
+  if (is_constant || !bytes.owned.empty()) copy.assign(bytes.bytes.begin(), bytes.bytes.end());
+  if (type.dtype == ir::DType::kBool) {
+    for (std::byte& one : copy) one = one == std::byte{0} ? std::byte{0} : std::byte{1};
+  }
+  const std::string name(tensor.name);
+  const ir::DataId data = copy.empty() ? module_.add_data({type, bytes.bytes, name})
+                                       : module_.add_owned_data(type, copy, name);
+  const ir::Op op = is_constant ? ir::Op::kConstant : ir::Op::kParameter;
+  const ir::NodeId node = module_.make_node(op, {}, {{"data", data}}, {type}, emitter_.origin());
+  module_.graph.nodes.push_back(node);
+  return module_.node(node).outputs.front();
+}
+
+Result<void> GraphImporter::import_nodes(const std::vector<Node>& nodes) {
+  for (const Node& node : nodes) {
+    TENON_TRY_DO(import_node(node));
+  }
+  return {};
+}
+
+AttributeList GraphImporter::resolve_attributes(const Node& node) const {
+  AttributeList resolved;
+  for (const Attribute& attribute : node.attributes) {
+    if (attribute.reference.empty()) {
+      resolved.emplace_back(attribute.name, &attribute);
+      continue;
+    }
+    for (const auto& [name, value] : frame_->attributes) {
+      if (name == attribute.reference) resolved.emplace_back(attribute.name, value);
+    }
+  }
+  return resolved;
+}
+
+ir::OriginId GraphImporter::origin_of(const Node& node) {
+  std::string_view name = node.name;
+  if (name.empty() && !node.outputs.empty()) name = node.outputs.front();
+  std::string source = source_line(node.metadata);
+  if (source.empty()) source = frame_->source;
+  return module_.add_origin(
+      {fmt::format("{}{} ({})", frame_->prefix, name, node.op_type), std::move(source)});
+}
+
+const Function* GraphImporter::find_function(const Node& node) const {
+  for (const Function& function : model_.functions) {
+    if (function.name == node.op_type && function.domain == node.domain &&
+        function.overload == node.overload) {
+      return &function;
+    }
+  }
+  return nullptr;
+}
+
+Result<void> GraphImporter::import_node(const Node& node) {
+  if (++node_count_ > options_.limits.nodes) {
+    return bad(fmt::format("more than {} nodes once functions are inlined", options_.limits.nodes));
+  }
+  emitter_.set_origin(origin_of(node));
+  const Function* function = find_function(node);
+  if (!function && !find_operator(node.domain, node.op_type)) {
+    note_missing(node, {"", emitter_.where()});
+    return bind_missing(node);
+  }
+  std::vector<ValueId> inputs;
+  bool is_missing = false;
+  for (std::string_view name : node.inputs) {
+    Binding binding;
+    if (!name.empty()) {
+      TENON_TRY(binding, lookup(name));
+    }
+    is_missing |= binding.missing;
+    inputs.push_back(binding.value);
+  }
+  if (is_missing) return bind_missing(node);
+  const AttributeList attributes = resolve_attributes(node);
+  Result<void> done = function ? import_call(node, *function, std::move(inputs), attributes)
+                               : import_operator(node, std::move(inputs), attributes);
+  if (done || done.error().kind != ErrorKind::kUnsupported) return done;
+  for (const Diagnostic& diagnostic : done.error().diagnostics) note_missing(node, diagnostic);
+  return bind_missing(node);
+}
+
+Result<void> GraphImporter::import_operator(const Node& node, std::vector<ValueId> inputs,
+                                            const AttributeList& attributes) {
+  const std::optional<int64_t> opset = find_opset(*frame_->opsets, node.domain);
+  if (!opset) {
+    return fail(ErrorKind::kBadModel,
+                fmt::format("uses operators of '{}', which the file does not import",
+                            node.domain.empty() ? "ai.onnx" : node.domain),
+                emitter_.where());
+  }
+  NodeContext context(node, *opset, emitter_, *this, std::move(inputs), attributes);
+  Result<void> done = find_operator(node.domain, node.op_type)(context);
+  if (context.attribute_error()) return std::unexpected(*context.attribute_error());
+  if (!done) {
+    for (Diagnostic& diagnostic : done.error().diagnostics) {
+      // An empty message stands for something in a body, which is in the list already.
+      if (diagnostic.where.node.empty() && !diagnostic.message.empty()) {
+        diagnostic.where = emitter_.where();
+      }
+    }
+    return done;
+  }
+  return bind_results(node, context.outputs());
+}
+
+Result<void> GraphImporter::bind_results(const Node& node, const std::vector<ValueId>& values) {
+  for (size_t i = 0; i < node.outputs.size(); ++i) {
+    if (node.outputs[i].empty()) continue;
+    if (i >= values.size() || !values[i]) {
+      return fail(ErrorKind::kUnsupported, fmt::format("output {} of {}", i, node.op_type),
+                  emitter_.where());
+    }
+    TENON_TRY_DO(bind(node.outputs[i], {.value = values[i]}));
+  }
+  return {};
+}
+
+Result<void> GraphImporter::bind_missing(const Node& node) {
+  for (std::string_view output : node.outputs) {
+    if (output.empty() || scope_->names.contains(output)) continue;
+    TENON_TRY_DO(bind(output, {.missing = true}));
+  }
+  return {};
+}
+
+Result<void> GraphImporter::import_call(const Node& node, const Function& function,
+                                        std::vector<ValueId> inputs,
+                                        const AttributeList& attributes) {
+  if (depth_ == options_.limits.depth) {
+    return fail(ErrorKind::kBadModel,
+                fmt::format("function '{}' calls itself, or calls are nested more than {} deep",
+                            function.name, options_.limits.depth),
+                emitter_.where());
+  }
+  if (inputs.size() > function.inputs.size() || node.outputs.size() > function.outputs.size()) {
+    return fail(ErrorKind::kBadModel,
+                fmt::format("a call of '{}' with more operands or results than it has",
+                            function.name),
+                emitter_.where());
+  }
+  Frame frame{&function.opsets, attributes,
+              fmt::format("{}{}/", frame_->prefix, node.name.empty() ? node.op_type : node.name),
+              emitter_.where().source};
+  for (const Attribute& attribute : function.defaults) {
+    const bool is_given = std::ranges::find(attributes, attribute.name,
+                                            &AttributeList::value_type::first) != attributes.end();
+    if (!is_given) frame.attributes.emplace_back(attribute.name, &attribute);
+  }
+  std::vector<ValueId> results;
+  {
+    Scope scope;
+    const Restore<Scope*> restore_scope(scope_, &scope);
+    const Restore<const Frame*> restore_frame(frame_, &frame);
+    const Restore<size_t> restore_depth(depth_, depth_ + 1);
+    for (size_t i = 0; i < function.inputs.size(); ++i) {
+      TENON_TRY_DO(
+          bind(function.inputs[i], {.value = i < inputs.size() ? inputs[i] : ValueId()}));
+    }
+    TENON_TRY_DO(import_nodes(function.nodes));
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
+      TENON_TRY(Binding binding, lookup(function.outputs[i]));
+      if (binding.missing && !node.outputs[i].empty()) {
+        // The body's own entry in the list says what is missing.
+        return fail(ErrorKind::kUnsupported, "", {});
+      }
+      results.push_back(binding.value);
+    }
+  }
+  return bind_results(node, results);
+}
+
+Result<std::vector<ValueId>> GraphImporter::import_body(const Graph& body) {
+  Scope scope{.outer = scope_, .names = {}};
+  const Restore<Scope*> restore_scope(scope_, &scope);
+  const ir::OriginId origin = emitter_.origin();
+  bind_initializers(body);
+  TENON_TRY_DO(import_nodes(body.nodes));
+  std::vector<ValueId> results;
+  for (const ValueInfo& output : body.outputs) {
+    TENON_TRY(Binding binding, lookup(output.name));
+    if (binding.missing) return fail(ErrorKind::kUnsupported, "", {});
+    results.push_back(binding.value);
+  }
+  emitter_.set_origin(origin);
+  return results;
+}
+
+void GraphImporter::note_missing(const Node& node, const Diagnostic& diagnostic) {
+  // A call whose body holds something missing has no entry of its own.
+  if (diagnostic.message.empty() && diagnostic.where.node.empty()) return;
+  std::string what = diagnostic.message;
+  if (what.empty()) {
+    what = fmt::format("operator {}{}{}", node.domain, node.domain.empty() ? "" : ".",
+                       node.op_type);
+  }
+  const auto [entry, is_new] = missing_.try_emplace(what);
+  if (is_new) {
+    entry->second.first = diagnostic;
+    entry->second.first.message = what;
+    if (diagnostic.where.empty()) entry->second.first.where.node = node.name;
+    missing_order_.push_back(what);
+  }
+  ++entry->second.count;
+}
+
+Error GraphImporter::missing_error() const {
+  Error error{ErrorKind::kUnsupported, {}};
+  for (const std::string& what : missing_order_) {
+    const Missing& missing = missing_.at(what);
+    Diagnostic diagnostic = missing.first;
+    diagnostic.message += missing.count == 1
+                              ? " is not supported"
+                              : fmt::format(" is not supported ({} nodes)", missing.count);
+    error.diagnostics.push_back(std::move(diagnostic));
+  }
+  return error;
+}
+
+}  // namespace tenon::import::onnx

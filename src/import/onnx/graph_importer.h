@@ -1,0 +1,93 @@
+// A parsed ONNX model to a module: scopes of names, inputs with their open dims, initializers,
+// functions, and the list of what is missing.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "import/emitter.h"
+#include "import/onnx.h"
+#include "import/onnx/model.h"
+#include "import/onnx/node_context.h"
+#include "import/onnx/tensor_data.h"
+
+namespace tenon::import::onnx {
+
+class GraphImporter : public GraphContext {
+ public:
+  GraphImporter(const Model& model, TensorReader& tensors, const ImportOptions& options);
+
+  Result<ir::Module> run();
+
+  Result<std::vector<ir::ValueId>> import_body(const Graph& body) override;
+  Result<ir::ValueId> import_tensor(const Tensor& tensor) override;
+
+ private:
+  /// What a name stands for. An initializer gets its value when it is first read.
+  struct Binding {
+    ir::ValueId value;
+    const Tensor* initializer = nullptr;
+    bool missing = false;  ///< made by something unsupported, which is already in the list
+  };
+
+  struct Scope {
+    Scope* outer = nullptr;
+    std::unordered_map<std::string_view, Binding> names;
+  };
+
+  /// What the nodes of the main graph, or of one function call, are read in.
+  struct Frame {
+    const OpsetImports* opsets;
+    AttributeList attributes;  ///< of the call
+    std::string prefix;        ///< of node names: the call's name
+    std::string source;        ///< of the call
+  };
+
+  /// Something unsupported, however many nodes need it.
+  struct Missing {
+    Diagnostic first;
+    size_t count = 0;
+  };
+
+  Result<void> bind_inputs();
+  Result<std::vector<ir::Dim>> input_dims(const ValueInfo& input);
+  ir::Dim symbol(std::string_view name);
+  ir::Dim named_dim(std::string_view text);
+  Result<void> check_options() const;
+  Result<void> bind_outputs();
+  Result<void> bind(std::string_view name, Binding binding);
+  void bind_initializers(const Graph& graph);
+  Result<Binding> lookup(std::string_view name);
+
+  Result<void> import_nodes(const std::vector<Node>& nodes);
+  Result<void> import_node(const Node& node);
+  Result<void> import_operator(const Node& node, std::vector<ir::ValueId> inputs,
+                               const AttributeList& attributes);
+  Result<void> import_call(const Node& node, const Function& function,
+                           std::vector<ir::ValueId> inputs, const AttributeList& attributes);
+  Result<void> bind_results(const Node& node, const std::vector<ir::ValueId>& values);
+  Result<void> bind_missing(const Node& node);
+  AttributeList resolve_attributes(const Node& node) const;
+  ir::OriginId origin_of(const Node& node);
+  const Function* find_function(const Node& node) const;
+  void note_missing(const Node& node, const Diagnostic& diagnostic);
+  Error missing_error() const;
+
+  const Model& model_;
+  TensorReader& tensors_;
+  const ImportOptions& options_;
+  ir::Module module_;
+  Emitter emitter_;
+  Scope* scope_ = nullptr;
+  const Frame* frame_ = nullptr;
+  size_t depth_ = 0;
+  size_t node_count_ = 0;
+  std::map<std::string, ir::Dim, std::less<>> symbols_;  ///< named dims of inputs
+  std::map<std::string, Missing> missing_;
+  std::vector<std::string> missing_order_;
+};
+
+}  // namespace tenon::import::onnx

@@ -1,0 +1,32 @@
+// The windows of convolutions and pools, as their attributes describe them.
+#pragma once
+
+#include <vector>
+
+#include "import/onnx/node_context.h"
+
+namespace tenon::import::onnx {
+
+/// One entry per spatial axis; pads are all begins, then all ends.
+struct Window {
+  std::vector<int64_t> kernel, strides, dilations, pads;
+
+  size_t size() const { return kernel.size(); }
+  /// Elements from the first to the last tap along an axis.
+  int64_t extent(size_t axis) const { return (kernel[axis] - 1) * dilations[axis] + 1; }
+  ir::Attrs attrs() const {
+    return {{"strides", strides}, {"pads", pads}, {"dilations", dilations}};
+  }
+};
+
+/// The window of a node on input `x` whose spatial axes are the last ones. `kernel` is empty where
+/// the attribute `kernel_shape` says it. `auto_pad` is resolved, except for the SAME forms.
+Result<Window> window_of(NodeContext& node, ir::ValueId x, std::vector<int64_t> kernel);
+
+/// Resolves SAME_UPPER and SAME_LOWER: the result has input / stride positions, rounded up.
+Result<void> resolve_same(NodeContext& node, ir::ValueId x, Window& window);
+
+/// `auto_pad`, "NOTSET" by default.
+std::string auto_pad(NodeContext& node);
+
+}  // namespace tenon::import::onnx
