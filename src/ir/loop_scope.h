@@ -3,6 +3,7 @@
 // expression, a store may run an epilogue), so that neither naive loops nor recipes know of them.
 #pragma once
 
+#include <numeric>
 #include <span>
 #include <vector>
 
@@ -54,6 +55,14 @@ class LoopScope {
 
   /// Axes of a result from outermost to innermost in memory: the order in which loops should walk.
   virtual std::vector<int> memory_order(int result) const = 0;
+
+  /// The same for an operand, as far as it is known: logical order where a producer was fused into
+  /// it.
+  virtual std::vector<int> operand_order(int operand) const {
+    std::vector<int> order(operand_type(operand).rank());
+    std::iota(order.begin(), order.end(), 0);
+    return order;
+  }
 };
 
 }  // namespace tenon::ir

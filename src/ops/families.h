@@ -17,5 +17,17 @@ Family reshape_operators();
 Family concat_operators();
 Family tile_operators();
 Family trilu_operators();
+Family reduce_operators();
+Family scan_operators();
+Family top_k_operators();
+Family matmul_operators();
+Family conv_operators();
+Family conv_transpose_operators();
+Family pool_operators();
+Family recurrent_operators();
+Family softmax_operators();
+Family normalization_operators();
+Family lrn_operators();
+Family attention_operators();
 
 }  // namespace tenon::ops

@@ -1,0 +1,179 @@
+#include "ops/filter.h"
+
+#include <fmt/ranges.h>
+
+#include <functional>
+#include <numeric>
+
+#include "ops/loops.h"
+#include "ops/shape.h"
+
+namespace tenon::ops {
+namespace {
+
+using ir::E;
+
+std::expected<std::vector<int64_t>, std::string> static_dims(const ir::Dims& dims,
+                                                             const ir::TensorType& w) {
+  for (ir::Dim dim : w.dims) {
+    if (!dim.is_constant()) {
+      return wrong("the filter's dims must be numbers, not {}", shape_text(dims, w.dims));
+    }
+  }
+  return numbers_of(w.dims);
+}
+
+/// An unpacked filter to be packed.
+std::expected<Filter, std::string> plain_filter(const ir::Dims& dims, const ir::TensorType& w,
+                                                int64_t groups, int64_t width) {
+  TENON_TRY(const std::vector<int64_t> shape, static_dims(dims, w));
+  if (shape.size() < 3) {
+    return wrong(
+        "a filter has output channels, input channels and at least one kernel axis, not {}",
+        shape_text(dims, w.dims));
+  }
+  if (groups < 1 || shape[0] % groups != 0) {
+    return wrong("{} output channels do not split into {} groups", shape[0], groups);
+  }
+  return Filter{shape[0], groups, shape[1], {shape.begin() + 2, shape.end()}, width};
+}
+
+/// Position in the packed filter of tap `tap` from input channel `c` to output channel `m`.
+int64_t packed_position(const Filter& filter, int64_t m, int64_t c, int64_t tap) {
+  if (filter.depthwise()) return tap * filter.channels + m;
+  const int64_t group = m / filter.outputs(), output = m % filter.outputs();
+  const int64_t panel = group * filter.panels() + output / filter.width;
+  return ((panel * filter.taps() + tap) * filter.inputs + c) * filter.width + output % filter.width;
+}
+
+/// Calls `body(plain position, packed position)` for every weight.
+void for_each_weight(const Filter& filter, const std::function<void(int64_t, int64_t)>& body) {
+  int64_t plain = 0;
+  for (int64_t m = 0; m < filter.channels; ++m) {
+    for (int64_t c = 0; c < filter.inputs; ++c) {
+      for (int64_t tap = 0; tap < filter.taps(); ++tap) {
+        body(plain++, packed_position(filter, m, c, tap));
+      }
+    }
+  }
+}
+
+}  // namespace
+
+int64_t Filter::taps() const {
+  return std::accumulate(kernel.begin(), kernel.end(), int64_t{1}, std::multiplies<>());
+}
+
+std::vector<int64_t> Filter::shape() const {
+  std::vector<int64_t> dims;
+  if (width == 0) {
+    dims = {channels, inputs};
+    dims.insert(dims.end(), kernel.begin(), kernel.end());
+  } else if (depthwise()) {
+    dims = kernel;
+    dims.push_back(channels);
+  } else {
+    dims = {groups, panels()};
+    dims.insert(dims.end(), kernel.begin(), kernel.end());
+    dims.insert(dims.end(), {inputs, width});
+  }
+  return dims;
+}
+
+std::expected<Filter, std::string> filter_of(const ir::Dims& dims, const ir::Attrs& attrs,
+                                             const ir::TensorType& w) {
+  const int64_t groups = attrs.integer("groups"), width = attrs.integer_or("packed", 0);
+  if (width == 0) return plain_filter(dims, w, groups, 0);
+  TENON_TRY(const std::vector<int64_t> shape, static_dims(dims, w));
+  const int64_t channels = attrs.integer_or("channels", 0);
+  const size_t spatial = attrs.integers("strides").size();
+  Filter filter{channels, groups, 1, {}, width};
+  if (shape.size() == spatial + 4 && groups > 0 && channels % groups == 0) {
+    filter.inputs = shape[shape.size() - 2];
+    filter.kernel.assign(shape.begin() + 2, shape.end() - 2);
+  } else if (shape.size() == spatial + 1 && groups == channels) {
+    filter.kernel.assign(shape.begin(), shape.end() - 1);
+  }
+  if (filter.kernel.empty() || filter.shape() != shape) {
+    return wrong("{} does not hold a filter of {} output channels in {} groups, packed to {}",
+                 shape_text(dims, w.dims), channels, groups, width);
+  }
+  return filter;
+}
+
+Inferred infer_pack_filter(InferContext& context) {
+  const ir::TensorType& w = *context.operands[0];
+  const int64_t width = context.attrs.integer("width");
+  if (width < 1) return wrong("panel width {} is not positive", width);
+  TENON_TRY(const Filter filter,
+            plain_filter(context.dims, w, context.attrs.integer("groups"), width));
+  const std::vector<int64_t> shape = filter.shape();
+  return std::vector{ir::TensorType{w.dtype, {shape.begin(), shape.end()}}};
+}
+
+Evaluated evaluate_pack_filter(EvaluateContext& context) {
+  const Tensor& w = *context.operands[0];
+  Tensor& result = *context.results[0];
+  const Filter filter{w.shape()[0],
+                      context.attrs.integer("groups"),
+                      w.shape()[1],
+                      {w.shape().begin() + 2, w.shape().end()},
+                      context.attrs.integer("width")};
+  std::memset(result.bytes(), 0, result.byte_count());
+  const int64_t size = ir::size_of(w.dtype());
+  for_each_weight(filter, [&](int64_t plain, int64_t packed) {
+    std::memcpy(result.bytes() + packed * size, w.bytes() + plain * size, size);
+  });
+  return {};
+}
+
+Tensor unpack_filter(const Filter& filter, const Tensor& packed) {
+  Filter plain = filter;
+  plain.width = 0;
+  Tensor result(packed.dtype(), plain.shape());
+  const int64_t size = ir::size_of(packed.dtype());
+  for_each_weight(filter, [&](int64_t to, int64_t from) {
+    std::memcpy(result.bytes() + to * size, packed.bytes() + from * size, size);
+  });
+  return result;
+}
+
+void pack_filter_loops(ir::LoopScope& scope) {
+  ir::LoopBuilder& builder = scope.builder();
+  const ir::TensorType& type = scope.result_type(0);
+  const std::vector<int64_t> shape = numbers_of(scope.operand_type(0).dims);
+  const Filter filter{shape[0],
+                      scope.attrs().integer("groups"),
+                      shape[1],
+                      {shape.begin() + 2, shape.end()},
+                      scope.attrs().integer("width")};
+  const std::vector<E> extents = extents_of(scope, type);
+  const int lane_axis = static_cast<int>(type.rank()) - 1;
+  std::vector<E> index = tasks_over(builder, extents, without(scope.memory_order(0), lane_axis));
+  const size_t spatial = filter.kernel.size();
+  const auto kernel = index.begin() + (filter.depthwise() ? 0 : 2);
+  std::vector<E> source = {builder.integer(0), builder.integer(0)};
+  source.insert(source.end(), kernel, kernel + spatial);
+  E first = builder.integer(0), filled = extents[lane_axis];
+  if (!filter.depthwise()) {
+    source[1] = index[lane_axis - 1];
+    const E output = index[1] * filter.width;
+    first = builder.let("first", index[0] * filter.outputs() + output);
+    filled = builder.let(
+        "filled", builder.min(extents[lane_axis], builder.integer(filter.outputs()) - output));
+  }
+  builder.loop(
+      "lane", filled,
+      [&](E lane) {
+        source[0] = first + lane;
+        index.back() = lane;
+        scope.store(0, index, scope.load(0, source));
+      },
+      ir::LoopKind::kVector);
+  builder.loop("lane", filled, extents[lane_axis], 1, [&](E lane) {
+    index.back() = lane;
+    scope.store(0, index, builder.literal(0, {ir::compute_type(type.dtype)}));
+  });
+}
+
+}  // namespace tenon::ops

@@ -1,0 +1,95 @@
+// cum_sum: running sums along one axis; `exclusive` leaves out the element itself, `reverse` runs
+// from the end. Integers wrap around.
+#include "ops/compute.h"
+#include "ops/families.h"
+#include "ops/loops.h"
+#include "ops/shape.h"
+
+namespace tenon::ops {
+namespace {
+
+using ir::E;
+
+Inferred infer_cum_sum(InferContext& context) {
+  const ir::TensorType& x = *context.operands[0];
+  if (x.dtype == ir::DType::kBool) return wrong("bools have no sum");
+  if (const auto axis = axis_of(context.attrs, x.rank()); !axis) {
+    return std::unexpected(axis.error());
+  }
+  return std::vector{x};
+}
+
+Evaluated evaluate_cum_sum(EvaluateContext& context) {
+  const Tensor& x = *context.operands[0];
+  const size_t axis = static_cast<size_t>(context.attrs.integer("axis"));
+  const bool exclusive = context.attrs.flag("exclusive"), reverse = context.attrs.flag("reverse");
+  const int64_t stride = dense_strides(x.shape())[axis], size = x.shape()[axis];
+  if (x.count() == 0) return {};
+  dispatch_arithmetic(x.dtype(), [&]<class T>() {
+    for (int64_t line = 0; line < x.count() / size; ++line) {
+      const int64_t first = line / stride * stride * size + line % stride;
+      T sum{};
+      for (int64_t i = 0; i < size; ++i) {
+        const int64_t at = first + (reverse ? size - 1 - i : i) * stride;
+        const T next = static_cast<T>(sum + x.as<T>()[at]);
+        context.results[0]->as<T>()[at] = exclusive ? sum : next;
+        sum = next;
+      }
+    }
+  });
+  return {};
+}
+
+/// Along the innermost axis in memory one task is one line; along another one it is the lines
+/// beside each other in memory, whose sums form a row in scratch memory.
+void cum_sum_loops(ir::LoopScope& scope) {
+  ir::LoopBuilder& builder = scope.builder();
+  const ir::TensorType& type = scope.result_type(0);
+  const std::vector<E> extents = extents_of(scope, type);
+  const std::vector<int> order = scope.memory_order(0);
+  const int axis = static_cast<int>(scope.attrs().integer("axis"));
+  const int inner = innermost_axis(order, extents);
+  const bool exclusive = scope.attrs().flag("exclusive"), reverse = scope.attrs().flag("reverse");
+  const ir::DType dtype = ir::compute_type(type.dtype);
+  const E zero = builder.literal(0, {dtype});
+  std::vector<int> outer = without(order, axis);
+  if (inner != axis) outer = without(outer, inner);
+  std::vector<E> index = tasks_over(builder, extents, outer);
+  const auto for_each_step = [&](const std::function<void()>& body) {
+    builder.loop("i", extents[axis], [&](E i) {
+      index[axis] = reverse ? extents[axis] - 1 - i : i;
+      body();
+    });
+  };
+  if (inner == axis) {
+    const ir::R sum = builder.let_register("sum", zero);
+    for_each_step([&] {
+      const E next = builder.let("next", sum + scope.load(0, index));
+      scope.store(0, index, exclusive ? sum : next);
+      builder.assign(sum, next);
+    });
+    return;
+  }
+  Scratch sums(builder, "sums", dtype, extents[inner]);
+  sums.fill(zero);
+  for_each_step([&] {
+    builder.loop(
+        "j", extents[inner],
+        [&](E j) {
+          index[inner] = j;
+          const E sum = builder.let("sum", sums[j]);
+          const E next = builder.let("next", sum + scope.load(0, index));
+          scope.store(0, index, exclusive ? sum : next);
+          sums.set(j, next);
+        },
+        ir::LoopKind::kVector);
+  });
+}
+
+}  // namespace
+
+Family scan_operators() {
+  return {{ir::Op::kCumSum, {infer_cum_sum, in_compute_type<evaluate_cum_sum>, cum_sum_loops}}};
+}
+
+}  // namespace tenon::ops
