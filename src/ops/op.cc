@@ -11,12 +11,11 @@ namespace tenon::ops {
 namespace {
 
 constexpr Family (*kFamilies[])() = {
-    elementwise_operators, view_operators,  reshape_operators, concat_operators,
-    tile_operators,        trilu_operators, leaf_operators,
-    leaf_operators,      reduce_operators,  scan_operators,           top_k_operators,
-    matmul_operators,    conv_operators,    conv_transpose_operators, pool_operators,
-    recurrent_operators, softmax_operators, normalization_operators,  lrn_operators,
-    attention_operators,
+    elementwise_operators,    view_operators,  reshape_operators,   concat_operators,
+    tile_operators,           trilu_operators, leaf_operators,      reduce_operators,
+    scan_operators,           top_k_operators, matmul_operators,    conv_operators,
+    conv_transpose_operators, pool_operators,  recurrent_operators, softmax_operators,
+    normalization_operators,  lrn_operators,   attention_operators,
 };
 
 using Table = std::vector<std::optional<Operator>>;
