@@ -28,9 +28,9 @@
 // byte.
 //
 // Lanes. broadcast(a) repeats a scalar; ramp(a, stride) is a, a + stride, a + 2 * stride, ...;
-// extract takes one lane; shuffle picks lanes from the concatenation of a and b; reduce_* combine
-// all lanes in an unspecified order. bitcast keeps the bytes (lane 0 first, little endian): the
-// lanes change where the element sizes differ.
+// extract takes one lane; shuffle picks lanes from the concatenation of a and b. reduce_* halve:
+// lane i joins lane i + ceil(lanes / 2), until one lane is left. bitcast keeps the bytes (lane 0
+// first, little endian): the lanes change where the element sizes differ.
 //
 // Memory. A buffer is an array of one element type; an index counts elements. A vector load or
 // store touches `lanes` consecutive elements, of any alignment; lanes whose mask is false are not

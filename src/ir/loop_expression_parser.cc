@@ -18,6 +18,15 @@ using enum ExprKind;
 constexpr int kMaxDepth = 1000;
 constexpr VectorType kIndex = {DType::kInt64, 1};
 
+/// Whether the dtype holds the number, for an unsigned one modulo its range. `above` says that the
+/// bits are those of a number above the greatest i64.
+bool holds(DType dtype, int64_t bits, bool above) {
+  if (above) return dtype == DType::kUInt64;
+  int width = 8 * size_of(dtype);
+  if (is_unsigned(dtype) && bits < 0) return bits >= INT64_MIN >> (64 - width);
+  return integer_constant(bits, {dtype, 1}).bits == bits;
+}
+
 template <class T>
 std::optional<T> read(std::string_view text) {
   T value{};
@@ -308,10 +317,7 @@ E ExpressionParser::settle(const Operand& operand, std::optional<VectorType> typ
     Tokens::fail(operand.at, fmt::format("a bool where {} is needed", to_string(dtype)));
   }
   if (is_float(dtype)) return builder_.literal(operand.real, *type);
-  Expr constant = integer_constant(operand.integer, *type);
-  bool fits = constant.bits == operand.integer &&
-              operand.is_unsigned == (dtype == DType::kUInt64 && operand.integer < 0);
-  if (!operand.whole || !fits) {
+  if (!operand.whole || !holds(dtype, operand.integer, operand.is_unsigned)) {
     Tokens::fail(operand.at, fmt::format("a number that {} does not hold", to_string(dtype)));
   }
   return builder_.literal(operand.integer, *type);

@@ -19,7 +19,8 @@
 // name in loop.def: `cast(x, f32)`, `broadcast(x, 8)`, `ramp(base, stride, lanes)`,
 // `extract(x, lane)`, `shuffle(a, b, [0, 8, 1, 9])`. A number, true, false, inf or nan takes the
 // type of the operand beside it, or else the type that its place requires; `f32x8(0.5)` is right
-// everywhere. Expressions stay as written: nothing folds.
+// everywhere. A negative number of an unsigned type wraps around. Expressions stay as written:
+// nothing folds.
 #pragma once
 
 #include <functional>

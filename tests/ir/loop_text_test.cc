@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "ir/verify.h"
 
 namespace tenon::ir {
@@ -52,8 +54,7 @@ TEST(LoopText, SignaturesMayBeEmpty) {
   expect_round_trip("func f(n; ) tasks n as n_1 {\n  if n < 3 {\n  } else {\n  }\n}\n");
 }
 
-TEST(LoopText, Expressions) {
-  expect_round_trip(with_body(R"(  let v: f32x8 = load x[n]:8
+constexpr std::string_view kExpressions = R"(  let v: f32x8 = load x[n]:8
   let m0: boolx8 = !(v < 0.0) & true | v == inf ^ v != nan
   let w: f32x8 = select(m0, v * 2.0 - (v - v), -v / (v % v)) + select(m0, f32x8(1.0), f32x8(-inf))
   let g: f32x8 = gather x[ramp(n, -2, 8)] mask(m0)
@@ -69,8 +70,9 @@ TEST(LoopText, Expressions) {
   let k: f32 = softplus(exp(s)) + cast(bool(true), f32)
   let r: bool = f32(1.0) < f32(2.0)
   let l: bool = s <= 1e-30
-)"));
-}
+)";
+
+TEST(LoopText, Expressions) { expect_round_trip(with_body(kExpressions)); }
 
 TEST(LoopText, OtherSpellingsReadToo) {
   auto function = parse_function(
@@ -79,6 +81,13 @@ TEST(LoopText, OtherSpellingsReadToo) {
   EXPECT_EQ(to_string(*function),
             "func f(n; out z: i64) tasks 1 as task {\n  if 1 <= n {\n"
             "    store z[n] = 3\n  }\n}\n");
+}
+
+TEST(LoopText, NegativeNumbersWrapForUnsignedTypes) {
+  auto function = parse_function(with_body("  let a: u64 = -1\n  let c: u8 = -128\n"));
+  ASSERT_TRUE(function) << function.error().text();
+  EXPECT_EQ(to_string(*function),
+            with_body("  let a: u64 = 18446744073709551615\n  let c: u8 = 128\n"));
 }
 
 TEST(LoopText, ReadingFoldsNothing) {
@@ -142,7 +151,7 @@ TEST(LoopText, ErrorsSayWhere) {
       {"  let a: i64 = 1.5\n", "a number that i64 does not hold"},
       {"  let a: i64 = n + 1.0\n", "line 2, column 20: a number that i64 does not hold at '1.0'"},
       {"  let a: u8 = 256\n", "a number that u8 does not hold"},
-      {"  let a: u64 = -1\n", "a number that u64 does not hold"},
+      {"  let a: u8 = -129\n", "a number that u8 does not hold"},
       {"  let a: i64 = 9223372036854775808\n", "a number that i64 does not hold"},
       {"  let a: f32 = true\n", "a bool where f32 is needed"},
       {"  let a: f32 = n\n", "i64 where f32 is needed"},
@@ -171,6 +180,27 @@ TEST(LoopText, ErrorsSayWhere) {
     EXPECT_NE(function.error().text().find(row.message), std::string::npos)
         << row.body << function.error().text();
   }
+}
+
+// A fuzzer in small: pieces of a rich text are dropped, doubled and swapped. Whatever comes out is
+// an error or a function that round-trips.
+TEST(LoopText, DamagedTextIsAnErrorOrAFunction) {
+  std::mt19937 random(7);
+  std::string body(kExpressions);
+  int readable = 0;
+  for (int round = 0; round < 1000; ++round) {
+    std::string text = with_body(body);
+    for (int edits = 1 + static_cast<int>(random() % 3); edits > 0; --edits) {
+      size_t from = random() % text.size(), length = 1 + random() % 4;
+      std::string piece = text.substr(random() % text.size(), random() % 6);
+      text.replace(from, random() % 2 == 0 ? length : piece.size(), piece);
+    }
+    auto function = parse_function(text);
+    if (!function) continue;
+    ++readable;
+    expect_round_trip(to_string(*function));
+  }
+  EXPECT_GT(readable, 0);
 }
 
 TEST(LoopText, DeepNestingIsAnError) {

@@ -13,7 +13,8 @@ constexpr std::string_view kText =
   reg acc: f32x8 = 0.0
   for i = 0 to n {
     let m: boolx8 = ramp(i, 1, 8) < 100
-    acc = fma(load x[a + i]:8 mask(m), broadcast(load x[i], 8), select(m, acc, shuffle(acc, acc, [7, 6, 5, 4, 3, 2, 1, 0])))
+    let r: f32x8 = shuffle(acc, acc, [7, 6, 5, 4, 3, 2, 1, 0])
+    acc = fma(load x[a + i]:8 mask(m), broadcast(load x[i], 8), select(m, acc, r))
   }
   if a < n {
     store y[a] = extract(acc, 2) + reduce_add(acc)
