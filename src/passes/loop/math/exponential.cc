@@ -1,0 +1,73 @@
+#include "passes/loop/math/expansions.h"
+#include "passes/loop/math/terms.h"
+
+namespace tenon::passes {
+
+using namespace ir;
+
+namespace {
+
+constexpr double kLog2OfE = 1.4426950408889634;
+
+/// Arguments beyond which e^x rounds to 0 or infinity, with room for one more power of two.
+struct Range {
+  double low, high;
+};
+constexpr Range kRange32 = {-105, 90};
+constexpr Range kRange64 = {-747, 711};
+
+/// e^x = 2^n (1 + m) with |m| < 0.42; n is a whole i32.
+struct Reduced {
+  E n, m;
+};
+
+Reduced reduce(E x, E low = {}) {
+  E whole = round(x * constant(x, kLog2OfE));
+  SplitConstant log2 = is_f32(x) ? SplitConstant{0.69314718246459960938, -1.9046542121259335545e-9}
+                                 : SplitConstant{0.69314718055994528623, 2.3190468138462995584e-17};
+  E t = fma(whole, -log2.low, fma(whole, -log2.high, x));
+  if (low.builder) t = t + low;
+  E m = fma(t * t, polynomial(t, coefficients::kExp.of(x.type().dtype)), t);
+  return {cast(whole, DType::kInt32), m};
+}
+
+/// value * 2^n; in two steps, so that a denormal result is rounded once and 2^n may itself be out
+/// of range.
+E scale(E value, E n) {
+  LoopBuilder& b = *value.builder;
+  DType dtype = value.type().dtype;
+  E half = b.binary(ExprKind::kShr, n, b.literal(1, n.type()));
+  return value * power_of_two(half, dtype) * power_of_two(n - half, dtype);
+}
+
+E limited(E x, double low) {
+  const Range& range = is_f32(x) ? kRange32 : kRange64;
+  return clamp(x, low == 0 ? range.low : low, range.high);
+}
+
+}  // namespace
+
+E expand_exp(E x) {
+  auto [n, m] = reduce(limited(x, 0));
+  return scale(m + 1.0, n);
+}
+
+E expand_exp(E x, E low) {
+  auto [n, m] = reduce(limited(x, 0), low);
+  return scale(m + 1.0, n);
+}
+
+E half_exp(E x) {
+  auto [n, m] = reduce(limited(x, 0));
+  return scale(m + 1.0, n - 1);
+}
+
+// 2^n - 1 + 2^n m at half its size, so that 2^n itself need not be representable.
+E expand_expm1(E x) {
+  auto [n, m] = reduce(limited(x, -40));
+  E half = power_of_two(n - 1, x.type().dtype);
+  E sum = fma(half, m, half - 0.5);
+  return near_zero(x, sum + sum);
+}
+
+}  // namespace tenon::passes

@@ -1,0 +1,59 @@
+// Rebuilds a function through a LoopBuilder, so that what a pass writes folds like everything else.
+// A pass derives from it and overrides what it changes; the base class copies.
+#pragma once
+
+#include <unordered_map>
+#include <vector>
+
+#include "ir/loop_builder.h"
+
+namespace tenon::passes {
+
+class Rewriter {
+ public:
+  explicit Rewriter(const ir::Function& from);
+  virtual ~Rewriter() = default;
+  Rewriter(const Rewriter&) = delete;
+  Rewriter& operator=(const Rewriter&) = delete;
+
+  /// The rebuilt function; call once.
+  ir::Function run();
+
+ protected:
+  /// Builds the expression anew from `get` of its operands.
+  virtual ir::E rebuild(const ir::Expr& expr);
+
+  /// Appends the statement's copy to the block that is open in the builder.
+  virtual void statement(ir::StatementId id);
+
+  /// The expression in the new function. Each is rebuilt once for the variables bound now.
+  ir::E get(ir::ExprId id);
+
+  /// As `get`, with none for none.
+  ir::E get_if(ir::ExprId id) { return id ? get(id) : ir::E{}; }
+
+  /// From here on the old variable stands for `value`.
+  void bind(ir::VariableId variable, ir::E value);
+  void bind_register(ir::VariableId variable, ir::R value);
+
+  /// The register that an old one became.
+  const ir::R& target(ir::VariableId variable) const { return registers_.at(variable); }
+
+  /// Copies the statements of a block.
+  void statements(ir::BlockId id);
+
+  /// Copies a loop, with other bounds, step or kind if wanted.
+  void copy_loop(const ir::Statement& loop, ir::E begin, ir::E end, int64_t step,
+                 ir::LoopKind kind);
+
+  const ir::Function& from_;
+  ir::LoopBuilder builder_;
+
+ private:
+  std::vector<ir::E> params_;
+  std::unordered_map<ir::ExprId, ir::E> built_;
+  std::unordered_map<ir::VariableId, ir::E> variables_;
+  std::unordered_map<ir::VariableId, ir::R> registers_;
+};
+
+}  // namespace tenon::passes
