@@ -271,7 +271,7 @@ TEST(Power, FollowsLibm) {
 }
 
 TEST(Power, OfAConstantExponentTakesNoLogarithm) {
-  std::vector<float> x = {-3, -0.0f, 0.25f, 2, 7, kInf32, 1e20f, 1e-20f};
+  std::vector<float> x = {-3, -0.0f, 0.25f, 2, 7, kInf32, 1e15f, 1e-15f};
   for (double exponent : {0.0, 1.0, 2.0, 3.0, 0.5, -0.5, -1.0, -2.0}) {
     auto power = [&](E a, E) {
       return a.builder->binary(ExprKind::kPow, a, a.builder->number(exponent, a.type()));

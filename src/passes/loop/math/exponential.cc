@@ -9,12 +9,8 @@ namespace {
 
 constexpr double kLog2OfE = 1.4426950408889634;
 
-/// Arguments beyond which e^x rounds to 0 or infinity, with room for one more power of two.
-struct Range {
-  double low, high;
-};
-constexpr Range kRange32 = {-105, 90};
-constexpr Range kRange64 = {-747, 711};
+/// Arguments beyond which e^x rounds to 0 or infinity.
+E limited(E x) { return is_f32(x) ? clamp(x, -105, 89) : clamp(x, -747, 710); }
 
 /// e^x = 2^n (1 + m) with |m| < 0.42; n is a whole i32.
 struct Reduced {
@@ -40,31 +36,26 @@ E scale(E value, E n) {
   return value * power_of_two(half, dtype) * power_of_two(n - half, dtype);
 }
 
-E limited(E x, double low) {
-  const Range& range = is_f32(x) ? kRange32 : kRange64;
-  return clamp(x, low == 0 ? range.low : low, range.high);
-}
-
 }  // namespace
 
 E expand_exp(E x) {
-  auto [n, m] = reduce(limited(x, 0));
+  auto [n, m] = reduce(limited(x));
   return scale(m + 1.0, n);
 }
 
 E expand_exp(E x, E low) {
-  auto [n, m] = reduce(limited(x, 0), low);
+  auto [n, m] = reduce(limited(x), low);
   return scale(m + 1.0, n);
 }
 
 E half_exp(E x) {
-  auto [n, m] = reduce(limited(x, 0));
+  auto [n, m] = reduce(is_f32(x) ? clamp(x, -105, 90) : clamp(x, -747, 711));
   return scale(m + 1.0, n - 1);
 }
 
 // 2^n - 1 + 2^n m at half its size, so that 2^n itself need not be representable.
 E expand_expm1(E x) {
-  auto [n, m] = reduce(limited(x, -40));
+  auto [n, m] = reduce(clamp(x, -40, is_f32(x) ? 89 : 710));
   E half = power_of_two(n - 1, x.type().dtype);
   E sum = fma(half, m, half - 0.5);
   return near_zero(x, sum + sum);

@@ -18,7 +18,8 @@ struct Reduced {
 };
 
 // In f64 even for f32, whose n pi / 2 it then holds with 80 bits to spare; f64 takes a third part
-// of pi / 2. The limit on t keeps arguments sane that no such sum can reduce.
+// of pi / 2. The limit on t, above pi / 4 by what n loses, keeps arguments sane that no such sum
+// can reduce.
 Reduced reduce(E x) {
   DType dtype = x.type().dtype;
   E wide = cast(x, DType::kFloat64);
@@ -26,7 +27,7 @@ Reduced reduce(E x) {
   E t = fma(n, -kHalfPiLow, fma(n, -kHalfPi, wide));
   if (!is_f32(x)) t = fma(n, -kHalfPiLowest, t);
   E quadrant = fma(floor(n * 0.25), -4.0, n);
-  return {cast(clamp(t, -0.7854, 0.7854), dtype), cast(quadrant, dtype)};
+  return {cast(clamp(t, -0.8, 0.8), dtype), cast(quadrant, dtype)};
 }
 
 E sine(E t) {
@@ -36,8 +37,8 @@ E sine(E t) {
 
 E cosine(E t) {
   E z = t * t;
-  E rest = z * z * polynomial(z, coefficients::kCosine.of(t.type().dtype));
-  return fma(z, -0.5, rest + 1.0);
+  return fma(z * z, polynomial(z, coefficients::kCosine.of(t.type().dtype)),
+             fma(z, -0.5, constant(t, 1)));
 }
 
 E is_odd(E quadrant) { return (quadrant == 1.0) | (quadrant == 3.0); }
