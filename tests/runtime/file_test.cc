@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <random>
 #include <string>
 
@@ -77,6 +78,19 @@ TEST(File, RunsInTheExampleProgram) {
   EXPECT_EQ(pclose(program), 0);
   sums.resize(3);
   EXPECT_EQ(sums, demo_output(x));
+}
+
+std::string text_of(const std::string& path) {
+  std::ifstream file(TENON_SOURCE_DIR "/" + path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TEST(File, TheDocumentedProgramIsTheExample) {
+  std::string page = text_of("docs/c-api.md");
+  size_t begin = page.find("```c\n") + 5;
+  std::string program = page.substr(begin, page.find("```", begin) - begin);
+  EXPECT_GT(program.size(), 500u);
+  EXPECT_NE(text_of("examples/run_model.c").find(program), std::string::npos);
 }
 
 TEST(File, NamesTheFileThatItCannotRead) {
