@@ -264,10 +264,9 @@ Emitter::Operand Emitter::slice(Operand x, int64_t axis, Dim start, Dim end, int
   std::vector<int64_t> steps(extents.size(), 1);
   starts[static_cast<size_t>(axis)] = first;
   steps[static_cast<size_t>(axis)] = step;
-  return emit(Op::kSlice, {std::move(x)},
-              {{"starts", std::move(starts)},
-               {"steps", std::move(steps)},
-               {"dims", std::move(extents)}});
+  return emit(
+      Op::kSlice, {std::move(x)},
+      {{"starts", std::move(starts)}, {"steps", std::move(steps)}, {"dims", std::move(extents)}});
 }
 
 }  // namespace tenon::import

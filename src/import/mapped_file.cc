@@ -36,9 +36,8 @@ bool is_safe_location(std::string_view location) {
   if (location.empty() || location.find('\0') != std::string_view::npos) return false;
   if (location.find('\\') != std::string_view::npos || location.find(':') < 2) return false;
   const fs::path path(location);
-  return path.is_relative() && std::ranges::none_of(path, [](const fs::path& part) {
-           return part == "..";
-         });
+  return path.is_relative() &&
+         std::ranges::none_of(path, [](const fs::path& part) { return part == ".."; });
 }
 
 }  // namespace

@@ -90,9 +90,9 @@ Result<void> import_hardmax(NodeContext& node) {
     const auto at = static_cast<size_t>(axis);
     std::vector<ir::Dim> column(type.rank(), 1);
     column[at] = type.dims[at];
-    const Emitter::Operand greatest =
-        emitter.emit(Op::kArgReduce, {value},
-                     {{"kind", std::string("max")}, {"axis", axis}, {"keep", true}, {"last", false}});
+    const Emitter::Operand greatest = emitter.emit(
+        Op::kArgReduce, {value},
+        {{"kind", std::string("max")}, {"axis", axis}, {"keep", true}, {"last", false}});
     const Emitter::Operand place = emitter.reshape(indices(emitter, type.dims[at]), column);
     return emitter.cast(emitter.emit(Op::kEqual, {place, greatest}), type.dtype);
   });

@@ -78,9 +78,9 @@ Result<void> import_one_hot(NodeContext& node) {
 
   TENON_TRY(ValueId size, emitter.from_elements({DType::kInt64, {}}, {depth}));
   const Emitter::Operand given = emitter.reshape(emitter.cast(places, DType::kInt64), one_wide);
-  const Emitter::Operand from_front =
-      emitter.emit(Op::kWhere, {emitter.with_number(Op::kLess, given, 0),
-                                emitter.emit(Op::kAdd, {given, size}), given});
+  const Emitter::Operand from_front = emitter.emit(
+      Op::kWhere,
+      {emitter.with_number(Op::kLess, given, 0), emitter.emit(Op::kAdd, {given, size}), given});
   const Emitter::Operand is_there =
       emitter.emit(Op::kEqual, {from_front, emitter.reshape(indices(emitter, depth), column)});
   const auto value = [&](int64_t i) {
@@ -98,10 +98,9 @@ Result<void> import_top_k(NodeContext& node) {
   }
   TENON_TRY(int64_t axis, node.axis(node.integer("axis", -1), emitter.rank(x)));
   TENON_TRY(std::vector<ValueId> results,
-            emitter.emit_all(Op::kTopK, {x},
-                             {{"k", std::move(k)},
-                              {"axis", axis},
-                              {"largest", node.flag("largest", true)}}));
+            emitter.emit_all(
+                Op::kTopK, {x},
+                {{"k", std::move(k)}, {"axis", axis}, {"largest", node.flag("largest", true)}}));
   node.set_output(0, results[0]);
   node.set_output(1, results[1]);
   return {};

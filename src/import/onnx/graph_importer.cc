@@ -58,9 +58,10 @@ GraphImporter::GraphImporter(const Model& model, TensorReader& tensors,
 Result<ir::Module> GraphImporter::run() {
   const std::optional<int64_t> opset = find_opset(model_.opsets, "");
   if (opset && *opset < kOldestOpset) {
-    return fail(ErrorKind::kUnsupported,
-                fmt::format("operator set {}; the oldest supported one is {}", *opset, kOldestOpset),
-                {}, "convert the model with onnx.version_converter, or export it again");
+    return fail(
+        ErrorKind::kUnsupported,
+        fmt::format("operator set {}; the oldest supported one is {}", *opset, kOldestOpset), {},
+        "convert the model with onnx.version_converter, or export it again");
   }
   Scope scope;
   const Frame frame{&model_.opsets, {}, {}, {}};
@@ -117,8 +118,7 @@ Dim GraphImporter::symbol(std::string_view name) {
   const auto known = symbols_.find(name);
   if (known != symbols_.end()) return known->second;
   const auto fixed = options_.symbols.find(std::string(name));
-  const Dim dim =
-      fixed == options_.symbols.end() ? module_.dims.symbol(name) : Dim(fixed->second);
+  const Dim dim = fixed == options_.symbols.end() ? module_.dims.symbol(name) : Dim(fixed->second);
   symbols_.emplace(name, dim);
   return dim;
 }
@@ -369,10 +369,10 @@ Result<void> GraphImporter::import_call(const Node& node, const Function& functi
                 emitter_.where());
   }
   if (inputs.size() > function.inputs.size() || node.outputs.size() > function.outputs.size()) {
-    return fail(ErrorKind::kBadModel,
-                fmt::format("a call of '{}' with more operands or results than it has",
-                            function.name),
-                emitter_.where());
+    return fail(
+        ErrorKind::kBadModel,
+        fmt::format("a call of '{}' with more operands or results than it has", function.name),
+        emitter_.where());
   }
   Frame frame{&function.opsets, attributes,
               fmt::format("{}{}/", frame_->prefix, node.name.empty() ? node.op_type : node.name),
@@ -389,8 +389,7 @@ Result<void> GraphImporter::import_call(const Node& node, const Function& functi
     const Restore<const Frame*> restore_frame(frame_, &frame);
     const Restore<size_t> restore_depth(depth_, depth_ + 1);
     for (size_t i = 0; i < function.inputs.size(); ++i) {
-      TENON_TRY_DO(
-          bind(function.inputs[i], {.value = i < inputs.size() ? inputs[i] : ValueId()}));
+      TENON_TRY_DO(bind(function.inputs[i], {.value = i < inputs.size() ? inputs[i] : ValueId()}));
     }
     TENON_TRY_DO(import_nodes(function.nodes));
     for (size_t i = 0; i < node.outputs.size(); ++i) {
@@ -426,8 +425,8 @@ void GraphImporter::note_missing(const Node& node, const Diagnostic& diagnostic)
   if (diagnostic.message.empty() && diagnostic.where.node.empty()) return;
   std::string what = diagnostic.message;
   if (what.empty()) {
-    what = fmt::format("operator {}{}{}", node.domain, node.domain.empty() ? "" : ".",
-                       node.op_type);
+    what =
+        fmt::format("operator {}{}{}", node.domain, node.domain.empty() ? "" : ".", node.op_type);
   }
   const auto [entry, is_new] = missing_.try_emplace(what);
   if (is_new) {

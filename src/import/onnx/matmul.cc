@@ -41,9 +41,8 @@ Result<void> import_gemm(NodeContext& node) {
   const auto oriented = [&](ValueId matrix, bool transposed) -> Emitter::Operand {
     return transposed ? emitter.transpose(matrix, {1, 0}) : Emitter::Operand(matrix);
   };
-  Emitter::Operand result =
-      emitter.emit(Op::kMatMul, {oriented(a, node.flag("transA", false)),
-                                 oriented(b, node.flag("transB", false))});
+  Emitter::Operand result = emitter.emit(Op::kMatMul, {oriented(a, node.flag("transA", false)),
+                                                       oriented(b, node.flag("transB", false))});
   const double alpha = node.number("alpha", 1);
   if (alpha != 1) result = emitter.with_number(Op::kMul, result, alpha);
   const double beta = node.number("beta", 1);

@@ -141,24 +141,6 @@ Result<Padding> padding_of(NodeContext& node, int64_t rank) {
   return padding;
 }
 
-/// Cuts off what amounts below 0 ask for, and makes them 0.
-Emitter::Operand crop(Emitter& emitter, Emitter::Operand x, Padding& padding) {
-  for (size_t i = 0; i < padding.before.size(); ++i) {
-    Dim& before = padding.before[i];
-    Dim& after = padding.after[i];
-    const bool crops_start = before.is_constant() && before.value() < 0;
-    const bool crops_end = after.is_constant() && after.value() < 0;
-    if (!x || (!crops_start && !crops_end)) continue;
-    const Dim extent = emitter.shape(*x)[i];
-    const Dim start = crops_start ? emitter.dims().sub(0, before) : Dim(0);
-    const Dim end = crops_end ? emitter.dims().add(extent, after) : extent;
-    x = emitter.slice(std::move(x), static_cast<int64_t>(i), start, end);
-    if (crops_start) before = 0;
-    if (crops_end) after = 0;
-  }
-  return x;
-}
-
 }  // namespace
 
 Result<void> import_pad(NodeContext& node) {
@@ -170,12 +152,11 @@ Result<void> import_pad(NodeContext& node) {
   if (mode != "constant" && mode != "reflect" && mode != "edge" && mode != "wrap") {
     return node.bad(fmt::format("mode '{}' is none of Pad", mode));
   }
-  TENON_TRY(ValueId inner, crop(emitter, x, padding));
   const auto is_zero = [](Dim dim) { return dim.is(0); };
   if (std::ranges::all_of(padding.before, is_zero) && std::ranges::all_of(padding.after, is_zero)) {
-    return node.finish(inner);
+    return node.finish(x);
   }
-  std::vector<Emitter::Operand> operands = {inner};
+  std::vector<Emitter::Operand> operands = {x};
   if (mode == "constant") {
     const double otherwise = node.opset() < 11 ? node.number("value", 0) : 0;
     const ValueId given = node.opset() < 11 ? ValueId() : node.optional_input(2);
@@ -205,9 +186,9 @@ Result<void> import_trilu(NodeContext& node) {
     TENON_TRY(diagonal, node.integer_input(1, "diagonals"));
   }
   constexpr int64_t kFarthest = int64_t{1} << 40;
-  return node.finish(node.emitter().emit(
-      Op::kTrilu, {x},
-      {{"diagonal", std::clamp(diagonal, -kFarthest, kFarthest)}, {"upper", node.flag("upper", true)}}));
+  return node.finish(node.emitter().emit(Op::kTrilu, {x},
+                                         {{"diagonal", std::clamp(diagonal, -kFarthest, kFarthest)},
+                                          {"upper", node.flag("upper", true)}}));
 }
 
 namespace {
@@ -225,8 +206,8 @@ Result<Image> image_of(const NodeContext& node, const std::vector<Dim>& dims) {
 Result<Dim> divide(NodeContext& node, Dim dim, Dim by) {
   ir::Dims& dims = node.emitter().dims();
   if (const auto quotient = dims.exact_div(dim, by)) return *quotient;
-  return node.bad(fmt::format("{} does not split into blocks of {}", dims.to_string(dim),
-                              dims.to_string(by)));
+  return node.bad(
+      fmt::format("{} does not split into blocks of {}", dims.to_string(dim), dims.to_string(by)));
 }
 
 }  // namespace
@@ -247,8 +228,8 @@ Result<void> import_depth_to_space(NodeContext& node) {
           : emitter.transpose(emitter.reshape(x, {batch, size, size, depth, height, width}),
                               {0, 3, 4, 1, 5, 2});
   ir::Dims& dims = emitter.dims();
-  return node.finish(emitter.reshape(
-      blocks, {batch, depth, dims.mul(height, size), dims.mul(width, size)}));
+  return node.finish(
+      emitter.reshape(blocks, {batch, depth, dims.mul(height, size), dims.mul(width, size)}));
 }
 
 Result<void> import_space_to_depth(NodeContext& node) {
@@ -282,11 +263,11 @@ Result<void> import_reverse_sequence(NodeContext& node) {
   const Emitter::Operand step = along(indices(emitter, dims[static_cast<size_t>(time)]), time);
   const Emitter::Operand length = along(emitter.cast(lengths, DType::kInt64), batch);
   const Emitter::Operand last = emitter.with_number(Op::kSub, length, 1);
-  const Emitter::Operand from =
-      emitter.emit(Op::kWhere, {emitter.emit(Op::kLess, {step, length}),
-                                emitter.emit(Op::kSub, {last, step}), step});
-  return node.finish(emitter.emit(Op::kGatherElements, {x, emitter.expand(from, dims)},
-                                  {{"axis", time}}));
+  const Emitter::Operand from = emitter.emit(
+      Op::kWhere,
+      {emitter.emit(Op::kLess, {step, length}), emitter.emit(Op::kSub, {last, step}), step});
+  return node.finish(
+      emitter.emit(Op::kGatherElements, {x, emitter.expand(from, dims)}, {{"axis", time}}));
 }
 
 }  // namespace tenon::import::onnx

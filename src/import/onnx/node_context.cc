@@ -35,7 +35,8 @@ Result<std::vector<ir::Dim>> NodeContext::dims_input(size_t i, std::string_view 
   TENON_TRY(ValueId value, input(i));
   auto elements = emitter_.elements(value);
   if (!elements) {
-    return unsupported(fmt::format("{} with {} that depend on the data of inputs", op_type(), what));
+    return unsupported(
+        fmt::format("{} with {} that depend on the data of inputs", op_type(), what));
   }
   return *std::move(elements);
 }

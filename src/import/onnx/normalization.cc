@@ -1,4 +1,6 @@
 // Normalisations.
+#include <algorithm>
+
 #include "import/onnx/checks.h"
 #include "import/onnx/operators.h"
 
@@ -65,8 +67,7 @@ Result<void> import_trailing_norm(NodeContext& node, Op op) {
   if (node.wants_output(1) || node.wants_output(2)) {
     TENON_TRY_DO(set_statistics(node, x, axis, epsilon));
   }
-  return node.finish(
-      emitter.emit(op, std::move(operands), {{"axes", axes}, {"epsilon", epsilon}}));
+  return node.finish(emitter.emit(op, std::move(operands), {{"axes", axes}, {"epsilon", epsilon}}));
 }
 
 }  // namespace
@@ -108,9 +109,9 @@ Result<void> import_instance_normalization(NodeContext& node) {
   if (operands.size() != 3 || emitter.rank(x) < 2) return node.bad("takes x, scale and bias");
   const Dim channels = emitter.shape(x)[1];
   if (!channels.is_constant()) return node.unsupported("InstanceNormalization of open channels");
-  return node.finish(emitter.emit(
-      Op::kGroupNorm, std::move(operands),
-      {{"groups", channels.value()}, {"epsilon", node.number("epsilon", 1e-5F)}}));
+  return node.finish(
+      emitter.emit(Op::kGroupNorm, std::move(operands),
+                   {{"groups", channels.value()}, {"epsilon", node.number("epsilon", 1e-5F)}}));
 }
 
 Result<void> import_lrn(NodeContext& node) {
@@ -125,9 +126,9 @@ Result<void> import_lrn(NodeContext& node) {
 Result<void> import_mean_variance_normalization(NodeContext& node) {
   Emitter& emitter = node.emitter();
   TENON_TRY(ValueId x, node.input(0));
-  TENON_TRY(std::vector<int64_t> axes,
-            node.axes(node.integers("axes").value_or(std::vector<int64_t>{0, 2, 3}),
-                      emitter.rank(x)));
+  TENON_TRY(
+      std::vector<int64_t> axes,
+      node.axes(node.integers("axes").value_or(std::vector<int64_t>{0, 2, 3}), emitter.rank(x)));
   std::ranges::sort(axes);
   const Emitter::Operand mean = emitter.reduce(x, "mean", axes, true);
   const Emitter::Operand centred = emitter.emit(Op::kSub, {x, mean});

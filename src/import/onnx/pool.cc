@@ -79,10 +79,9 @@ Result<void> import_global_lp_pool(NodeContext& node) {
   TENON_TRY(ValueId x, node.input(0));
   const int64_t p = node.integer("p", 2);
   if (p < 1) return node.bad("p is less than 1");
-  return node.finish(root(emitter,
-                          emitter.reduce(powers(emitter, x, p), "sum",
-                                         axes_from(2, emitter.rank(x)), true),
-                          p));
+  return node.finish(
+      root(emitter,
+           emitter.reduce(powers(emitter, x, p), "sum", axes_from(2, emitter.rank(x)), true), p));
 }
 
 }  // namespace tenon::import::onnx

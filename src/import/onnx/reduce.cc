@@ -24,10 +24,11 @@ Result<Reduction> reduction_of(NodeContext& node) {
   TENON_TRY(auto given, node.axes_operand(1, node.op_type() == "ReduceSum" ? 13 : 18));
   const int64_t rank = emitter.rank(x);
   Reduction result{x, {}, node.flag("keepdims", true)};
-  if (given && !given->empty()) {
-    TENON_TRY(result.axes, node.axes(*std::move(given), rank));
+  if (given) {
+    TENON_TRY(result.axes, node.axes(given.value(), rank));
     std::ranges::sort(result.axes);
-  } else if (!node.flag("noop_with_empty_axes", false)) {
+  }
+  if (result.axes.empty() && !node.flag("noop_with_empty_axes", false)) {
     result.axes = axes_from(0, rank);
   }
   return result;
@@ -66,8 +67,8 @@ Result<void> import_reduce_l2(NodeContext& node) {
 Result<void> import_reduce_log_sum(NodeContext& node) {
   Emitter& emitter = node.emitter();
   TENON_TRY(Reduction reduction, reduction_of(node));
-  return node.finish(emitter.emit(
-      Op::kLog, {emitter.reduce(reduction.x, "sum", reduction.axes, reduction.keep)}));
+  return node.finish(
+      emitter.emit(Op::kLog, {emitter.reduce(reduction.x, "sum", reduction.axes, reduction.keep)}));
 }
 
 Result<void> import_reduce_log_sum_exp(NodeContext& node) {
@@ -79,10 +80,9 @@ Result<void> import_reduce_log_sum_exp(NodeContext& node) {
   if (!greatest) return std::unexpected(greatest.error());
   const Emitter::Operand is_infinite =
       emitter.emit(Op::kIsInf, {greatest}, {{"negative", true}, {"positive", true}});
-  const Emitter::Operand shift = emitter.emit(
-      Op::kWhere, {is_infinite, emitter.number(0, emitter.dtype(x)), greatest});
-  const Emitter::Operand powers =
-      emitter.emit(Op::kExp, {emitter.emit(Op::kSub, {x, shift})});
+  const Emitter::Operand shift =
+      emitter.emit(Op::kWhere, {is_infinite, emitter.number(0, emitter.dtype(x)), greatest});
+  const Emitter::Operand powers = emitter.emit(Op::kExp, {emitter.emit(Op::kSub, {x, shift})});
   const Emitter::Operand total = emitter.emit(
       Op::kAdd, {emitter.emit(Op::kLog, {emitter.reduce(powers, "sum", axes, true)}), shift});
   if (keep || !total) return node.finish(total);
@@ -124,9 +124,9 @@ Result<void> import_lp_normalization(NodeContext& node) {
   Emitter::Operand norm = emitter.reduce(x, euclidean ? "sum_square" : "l1", {axis}, true);
   if (euclidean) norm = emitter.emit(Op::kSqrt, {norm});
   // Zeros stay zeros.
-  const Emitter::Operand divisor =
-      emitter.emit(Op::kWhere, {emitter.with_number(Op::kEqual, norm, 0),
-                                emitter.number(1, emitter.dtype(x)), norm});
+  const Emitter::Operand divisor = emitter.emit(
+      Op::kWhere,
+      {emitter.with_number(Op::kEqual, norm, 0), emitter.number(1, emitter.dtype(x)), norm});
   return node.finish(emitter.emit(Op::kDiv, {x, divisor}));
 }
 

@@ -37,7 +37,9 @@ Result<void> import_shape(NodeContext& node) {
   TENON_TRY(ValueId x, node.input(0));
   std::vector<Dim> dims = emitter.shape(x);
   const int64_t rank = emitter.rank(x);
-  const auto bound = [rank](int64_t at) { return std::clamp(at < 0 ? at + rank : at, int64_t{0}, rank); };
+  const auto bound = [rank](int64_t at) {
+    return std::clamp(at < 0 ? at + rank : at, int64_t{0}, rank);
+  };
   const int64_t start = bound(node.integer("start", 0));
   const int64_t end = std::max(start, bound(node.integer("end", rank)));
   return node.finish(emitter.from_dims({dims.begin() + start, dims.begin() + end}));
@@ -107,8 +109,8 @@ Result<void> import_range(NodeContext& node) {
     size = larger(dims, dims.ceil_div(distance, by > 0 ? by : -by), 0);
   }
   const auto scalar = [&](ValueId value) { return emitter.reshape(value, {}); };
-  return node.finish(emitter.emit(Op::kRange, {scalar(start), scalar(step)},
-                                  {{"size", std::vector<Dim>{size}}}));
+  return node.finish(
+      emitter.emit(Op::kRange, {scalar(start), scalar(step)}, {{"size", std::vector<Dim>{size}}}));
 }
 
 Result<void> import_eye_like(NodeContext& node) {
@@ -192,8 +194,8 @@ Result<void> import_flatten(NodeContext& node) {
   if (axis < 0) axis += rank;
   const std::span<const Dim> all(dims);
   const auto at = static_cast<size_t>(axis);
-  return node.finish(emitter.reshape(x, {emitter.dims().product(all.subspan(0, at)),
-                                         emitter.dims().product(all.subspan(at))}));
+  return node.finish(emitter.reshape(
+      x, {emitter.dims().product(all.subspan(0, at)), emitter.dims().product(all.subspan(at))}));
 }
 
 Result<void> import_squeeze(NodeContext& node) {

@@ -129,8 +129,8 @@ Result<std::span<const std::byte>> TensorReader::external(const Tensor& tensor, 
                                    length.value_or(size), offset, location, bytes.size()));
   }
   if (length && *length != size) {
-    return bad(tensor, fmt::format("external data has {} bytes where the dims ask for {}", *length,
-                                   size));
+    return bad(tensor,
+               fmt::format("external data has {} bytes where the dims ask for {}", *length, size));
   }
   return bytes.subspan(offset, size);
 }
@@ -138,8 +138,9 @@ Result<std::span<const std::byte>> TensorReader::external(const Tensor& tensor, 
 Result<TensorBytes> TensorReader::read(const Tensor& tensor) {
   const std::optional<DType> dtype = dtype_of(tensor.data_type);
   if (!dtype) {
-    return fail(ErrorKind::kUnsupported, fmt::format("tensors of {} (tensor '{}')",
-                                                     data_type_name(tensor.data_type), tensor.name));
+    return fail(
+        ErrorKind::kUnsupported,
+        fmt::format("tensors of {} (tensor '{}')", data_type_name(tensor.data_type), tensor.name));
   }
   if (tensor.segmented) return bad(tensor, "is split into segments, which nothing writes");
   const std::optional<int64_t> count = ir::checked_product(tensor.dims);
@@ -164,8 +165,7 @@ Result<TensorBytes> TensorReader::read(const Tensor& tensor) {
   }
   const size_t listed = listed_count(tensor, *dtype);
   if (listed != static_cast<size_t>(*count)) {
-    return bad(tensor,
-               fmt::format("holds {} elements where the dims ask for {}", listed, *count));
+    return bad(tensor, fmt::format("holds {} elements where the dims ask for {}", listed, *count));
   }
   result.owned.resize(size);
   store_elements(tensor, *dtype, result.owned.data());

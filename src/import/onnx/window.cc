@@ -35,8 +35,8 @@ Result<Window> window_of(NodeContext& node, ir::ValueId x, std::vector<int64_t> 
   }
   if (window.kernel.size() != count || window.strides.size() != count ||
       window.dilations.size() != count || window.pads.size() != 2 * count) {
-    return node.bad(fmt::format("its window does not have the {} spatial axes of its operand",
-                                count));
+    return node.bad(
+        fmt::format("its window does not have the {} spatial axes of its operand", count));
   }
   const auto is_size = [](int64_t value) { return value >= 1 && value <= kLargest; };
   const auto is_pad = [](int64_t value) { return value >= -kLargest && value <= kLargest; };
@@ -62,8 +62,7 @@ Result<void> resolve_same(NodeContext& node, ir::ValueId x, Window& window) {
     // With stride 1 the size does not matter.
     const int64_t input = size.is_constant() ? size.value() : 1;
     const int64_t output = (input + stride - 1) / stride;
-    const int64_t total =
-        std::max<int64_t>(0, (output - 1) * stride + window.extent(i) - input);
+    const int64_t total = std::max<int64_t>(0, (output - 1) * stride + window.extent(i) - input);
     const int64_t smaller = total / 2;
     window.pads[i] = pad == "SAME_UPPER" ? smaller : total - smaller;
     window.pads[i + window.size()] = total - window.pads[i];

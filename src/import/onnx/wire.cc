@@ -23,7 +23,6 @@ class BadMessage : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-
 std::string_view text(pbf_reader& message) {
   const protozero::data_view bytes = message.get_view();
   return {bytes.data(), bytes.size()};
@@ -233,10 +232,8 @@ Attribute Reader::attribute(pbf_reader message) {
         break;
       case tag_and_type(4, kBytes): result.text = text(message); break;
       case tag_and_type(5, kBytes):
-        result.tensor =
-            std::make_shared<const Tensor>(within("tensor", 0, message, [this](pbf_reader part) {
-              return tensor(part);
-            }));
+        result.tensor = std::make_shared<const Tensor>(
+            within("tensor", 0, message, [this](pbf_reader part) { return tensor(part); }));
         break;
       case tag_and_type(6, kBytes):
         result.graph = std::make_shared<const Graph>(
@@ -359,9 +356,8 @@ Model Reader::model(pbf_reader message) {
         break;
       case tag_and_type(8, kBytes): model.opsets.push_back(opset(message.get_message())); break;
       case tag_and_type(25, kBytes):
-        model.functions.push_back(
-            within("function", model.functions.size(), message,
-                   [this](pbf_reader part) { return function(part); }));
+        model.functions.push_back(within("function", model.functions.size(), message,
+                                         [this](pbf_reader part) { return function(part); }));
         break;
       default: message.skip();
     }
