@@ -29,5 +29,9 @@ Family softmax_operators();
 Family normalization_operators();
 Family lrn_operators();
 Family attention_operators();
+Family pad_operators();
+Family gather_operators();
+Family scatter_operators();
+Family resize_operators();
 
 }  // namespace tenon::ops

@@ -87,12 +87,12 @@ void Nest::rows(ir::E task, const RowBody& body) const {
   if (chunk_ != 0) {
     ir::E part = split_ == 0 ? task : task % parts();
     if (split_ != 0) rest = task / parts();
-    begin = builder.let("begin", part * chunk_);
-    end = builder.let("end", builder.min(begin + chunk_, end));
+    begin = pin(builder, "begin", part * chunk_);
+    end = pin(builder, "end", builder.min(begin + chunk_, end));
   }
   for (size_t i = split_; i-- > 0;) {
     ir::E position = i == 0 ? rest : rest % extent(i);
-    set(i, builder.let(fmt::format("i{}", order_[i]), position));
+    set(i, pin(builder, fmt::format("i{}", order_[i]), position));
     if (i != 0) rest = rest / extent(i);
   }
 
@@ -139,6 +139,41 @@ void for_each_element(ir::LoopScope& scope, const ElementBody& body, ir::LoopKin
                       int64_t work) {
   Nest nest(scope, 0, work);
   nest.elements(scope.builder().tasks(nest.task_count()), body, kind);
+}
+
+void for_each_in_box(ir::LoopBuilder& builder, std::span<const ir::E> extents,
+                     const ElementBody& body) {
+  std::vector<ir::E> index;
+  std::function<void()> descend = [&] {
+    if (index.size() == extents.size()) return body(index);
+    const size_t axis = index.size();
+    const bool innermost = axis + 1 == extents.size();
+    auto run = [&](ir::E i) {
+      index.push_back(i);
+      descend();
+      index.pop_back();
+    };
+    builder.loop(fmt::format("j{}", axis), extents[axis], run,
+                 innermost ? ir::LoopKind::kVector : ir::LoopKind::kSerial);
+  };
+  descend();
+}
+
+ir::E pin(ir::LoopBuilder& builder, std::string name, ir::E value) {
+  const ir::Function& function = builder.function();
+  const ir::Expr& expr = function.expr(value.id);
+  switch (expr.kind) {
+    case ir::ExprKind::kInteger:
+    case ir::ExprKind::kFloat:
+    case ir::ExprKind::kParam: return value;
+    case ir::ExprKind::kVariable:
+      if (!function.variable(ir::VariableId(static_cast<size_t>(expr.bits))).is_register) {
+        return value;
+      }
+      break;
+    default: break;
+  }
+  return builder.let(std::move(name), value);
 }
 
 std::vector<ir::E> broadcast_index(ir::LoopScope& scope, int operand,
