@@ -24,5 +24,7 @@ int main(int argc, char** argv) {
   if (error.code != TENON_OK) fprintf(stderr, "%s\n", error.message);
   tenon_context_free(context);
   tenon_free(model);
+  free(x.data);
+  free(y.data);
   return error.code;
 }
