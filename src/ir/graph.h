@@ -46,7 +46,8 @@ struct TensorType {
   bool operator==(const TensorType&) const = default;
 };
 
-/// Bytes of a tensor, dense and row-major, in the host's byte order.
+/// Bytes of a tensor, dense and row-major, in the host's byte order. A parameter that `prepare` will
+/// compute has none yet.
 struct Data {
   TensorType type;  ///< static
   std::span<const std::byte> bytes;
@@ -108,17 +109,18 @@ struct Node {
   OriginId origin;
 };
 
-/// Where a value lies, from `place` on. Values that share memory (views, concatenated parts,
-/// results written in place) have one storage; element (i, j, ...) of the value is element offset +
-/// i*strides[0] + j*strides[1] + ... of it.
+/// Where a value lies, from `place` on. Values that share memory (views, concatenated parts) have
+/// one storage; element (i, j, ...) of the value is element offset + i*strides[0] + j*strides[1] +
+/// ... of it.
 struct Placement {
   ValueId storage;  ///< the value that owns the memory; itself for an owner; none: not placed
   Dim offset;
-  std::vector<Dim>
-      strides;  ///< in elements; 0 along a broadcast axis, negative along a reversed one (see Dims)
-  Dim size;     ///< of an owner: elements of the storage, halos included
-  bool zero_halo =
-      false;  ///< of an owner: elements outside the value itself are zero when it is read
+  std::vector<Dim> strides;  ///< in elements; 0 along a broadcast axis
+  Dim size;                  ///< of an owner: elements of the storage, halo included
+  std::vector<int64_t>
+      halo;  ///< of an owner with zeros around it: befores, then afters, per axis; else empty
+
+  bool operator==(const Placement&) const = default;
 };
 
 /// Nodes that become one kernel: one heavy node with what is fused into it, or elementwise nodes

@@ -137,7 +137,9 @@ class Printer {
     std::string facts = fmt::format("offset = {}", dims.to_string(placement.offset));
     if (!placement.size.is(0)) facts += fmt::format(", size = {}", dims.to_string(placement.size));
     facts += fmt::format(", strides = {}", dims_text(dims, placement.strides));
-    if (placement.zero_halo) facts += ", zero_halo";
+    if (!placement.halo.empty()) {
+      facts += fmt::format(", halo = [{}]", fmt::join(placement.halo, ", "));
+    }
     const bool is_owner = placement.storage == value;
     const std::string owner = is_owner ? "" : fmt::format(" in {}", reference(placement.storage));
     line("place {}{} {{{}}}", reference(value), owner, facts);

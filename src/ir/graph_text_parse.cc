@@ -268,10 +268,6 @@ class Parser {
       TENON_TRY(result.storage, reference());
     }
     TENON_TRY_DO(list("{", "}", [&]() -> Result<void> {
-      if (cursor_.accept("zero_halo")) {
-        result.zero_halo = true;
-        return {};
-      }
       const TextCursor start = cursor_;
       TENON_TRY(const std::string_view name, cursor_.word());
       TENON_TRY_DO(cursor_.expect("="));
@@ -281,8 +277,10 @@ class Parser {
         TENON_TRY(result.size, dim());
       } else if (name == "strides") {
         TENON_TRY(result.strides, dims());
+      } else if (name == "halo") {
+        TENON_TRY(result.halo, items<int64_t>([this] { return cursor_.integer(); }));
       } else {
-        return start.error("expected 'offset', 'size', 'strides' or 'zero_halo'");
+        return start.error("expected 'offset', 'size', 'strides' or 'halo'");
       }
       return {};
     }));

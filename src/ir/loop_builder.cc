@@ -94,6 +94,8 @@ BlockId LoopBuilder::block(const std::function<void()>& body) {
 }
 
 E LoopBuilder::let(std::string name, E value) {
+  const bool is_leaf = is_constant(at(value)) || at(value).kind == ExprKind::kParam;
+  if (is_leaf && fold_) return value;
   VariableId variable = declare(std::move(name), value.type());
   add({.kind = StatementKind::kLet, .variable = variable, .value = value.id});
   return read(variable);

@@ -114,6 +114,7 @@ class LoopBuilder {
   E gather(BufferId buffer, E indices, E mask = {});
 
   // Statements.
+  /// A name for the value, evaluated here; a constant or parameter stays itself.
   E let(std::string name, E value);
   R let_register(std::string name, E first);
   void assign(const R& reg, E value);

@@ -53,6 +53,10 @@ class LoopScope {
   /// producer was fused into; recipes name those operands (schedule/recipe.h).
   virtual View view(int operand) = 0;
 
+  /// Whether everything that a store reads and writes walks the result's axes `outer` and
+  /// `inner` as one, so that index (0, i) names element (i / size, i % size) of them.
+  virtual bool adjacent(int outer, int inner) const = 0;
+
   /// Axes of a result from outermost to innermost in memory: the order in which loops should walk.
   virtual std::vector<int> memory_order(int result) const = 0;
 
