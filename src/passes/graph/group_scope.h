@@ -1,0 +1,69 @@
+// The LoopScope that stands behind a group: it turns logical indices into addresses by placement,
+// and stores into the group's epilogue.
+#pragma once
+
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "ir/loop_scope.h"
+#include "passes/graph/to_loops.h"
+
+namespace tenon::passes {
+
+class GroupScope final : public ir::LoopScope {
+ public:
+  GroupScope(ir::Module& module, const ir::Group& group, const Target& target);
+
+  ir::LoopBuilder& builder() override { return builder_; }
+  const Target& target() const override { return target_; }
+  const ir::Attrs& attrs() const override;
+  bool has_operand(int operand) const override;
+  const ir::TensorType& operand_type(int operand) const override;
+  const ir::TensorType& result_type(int result) const override;
+  ir::E dim(ir::Dim dim) override;
+  ir::E load(int operand, std::span<const ir::E> index, ir::Lanes lanes) override;
+  void store(int result, std::span<const ir::E> index, ir::E value, ir::Lanes lanes) override;
+  ir::View view(int operand) override;
+  bool adjacent(int outer, int inner) const override;
+  std::vector<int> memory_order(int result) const override;
+
+  /// Loops of a group without an anchor: one nest over the result, adjacent axes merged where all
+  /// memory allows it.
+  void elementwise_loops();
+
+  /// The kernel, once its loops are made.
+  Kernel finish();
+
+ private:
+  /// Values that an expression may read at `index` of a shape of that rank, before they are looked
+  /// for in memory.
+  struct Point {
+    std::span<const ir::E> index;
+    ir::Lanes lanes;
+    std::unordered_map<ir::ValueId, ir::E>* known;
+  };
+
+  ir::E value_at(ir::ValueId value, const Point& point);
+  ir::E compute(ir::NodeId node, const Point& point);
+  ir::E load_memory(ir::ValueId value, const Point& point);
+  void store_memory(ir::ValueId value, const Point& point, ir::E element);
+  bool made_here(ir::ValueId value) const;
+  ir::BufferId buffer(ir::ValueId storage, bool written);
+  /// Strides of `value` along the axes of an index of this rank: 0 where it is repeated.
+  std::vector<ir::Dim> aligned_strides(ir::ValueId value, size_t rank) const;
+  ir::E address(ir::ValueId value, const Point& point, ir::E* lane_stride);
+
+  ir::Module& module_;
+  const ir::Group& group_;
+  const Target& target_;
+  ir::LoopBuilder builder_;
+  Kernel kernel_;
+  std::map<ir::ValueId, ir::BufferId> buffers_;
+  std::vector<std::pair<ir::Dim, ir::E>> params_;
+  /// In a nest over merged axes: strides of each value along them.
+  std::unordered_map<ir::ValueId, std::vector<ir::Dim>> merged_;
+};
+
+}  // namespace tenon::passes

@@ -1,0 +1,60 @@
+// The loops that matrix multiplications and convolutions share: C[row, column] = sum over taps and
+// depth of A[row, tap, k] * B[tap, k, column], in register tiles, with an epilogue where a tile is
+// stored.
+//
+// The tile is the one of Goto and van de Geijn (Anatomy of High-Performance Matrix Multiplication,
+// 2008): its accumulators stay in registers over the whole reduction; A is read in place, one
+// broadcast element at a time; B comes in panels of a few vectors of columns.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "ir/loop_scope.h"
+
+namespace tenon::schedule {
+
+/// A register tile: `rows` of A by `vectors` vectors of columns.
+struct Tile {
+  int rows;
+  int vectors;
+  bool operator==(const Tile&) const = default;
+};
+
+/// The largest tile for this many rows (nothing: unknown) whose accumulators, held operands and
+/// streamed operand fit the target's registers: rows * vectors + min(rows, vectors) + 1 <=
+/// registers.
+Tile choose_tile(const Target& target, std::optional<int64_t> rows, std::optional<int64_t> columns);
+
+/// One row of the result.
+struct ContractionRow {
+  ir::E address;             ///< of A's element at the first tap, k = 0
+  std::vector<ir::E> index;  ///< what `store` needs to know about the row
+};
+
+/// An outer loop of the reduction.
+struct Tap {
+  ir::E count;
+  ir::E a_stride, b_stride;
+};
+
+struct Contraction {
+  ir::BufferId a, b;
+  ir::E rows, columns;
+  std::vector<Tap> taps;  ///< outermost first
+  ir::E depth;            ///< of the innermost reduction loop
+  ir::E a_step;           ///< between its elements of A
+  ir::E b_step;           ///< between its rows of B
+  ir::E panel_step;       ///< from a panel of B to the next
+  bool padded = false;    ///< B has zeros where its last panel has no columns
+  std::function<ContractionRow(ir::E batch, ir::E row)> row;
+  std::function<ir::E(ir::E batch)> b_address;  ///< of B's first panel
+  std::function<void(const ContractionRow&, ir::E column, ir::E vector, int lanes, ir::E mask)>
+      store;
+  ir::E batches;  ///< independent products, each with its own A, B and C
+};
+
+/// The loops of the whole kernel: tasks are blocks of row strips by blocks of panels.
+void contraction_loops(ir::LoopScope& scope, const Contraction& contraction, Tile tile);
+
+}  // namespace tenon::schedule

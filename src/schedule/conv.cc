@@ -1,0 +1,133 @@
+// Convolution over channels-last memory with a halo, as a contraction: every tap is a row of A
+// further along.
+#include <algorithm>
+
+#include "schedule/contraction.h"
+#include "schedule/families.h"
+
+namespace tenon::schedule {
+namespace {
+
+using ir::E;
+using ir::LoopScope;
+using ir::Module;
+using ir::Node;
+
+constexpr int kX = 0, kW = 1, kBias = 2;
+
+bool applies(const Module& module, const Node& node, const Target&) {
+  return node.op == ir::Op::kConv && node.attrs.integer_or("packed", 0) > 0 &&
+         node.attrs.integer("groups") == 1 &&
+         module.value(node.outputs[0]).type.dtype == ir::DType::kFloat32;
+}
+
+OperandLayout operand_layout(const Module&, const Node& node, int operand) {
+  OperandLayout layout;
+  if (operand != kX) return layout;
+  layout.channels_last = true;
+  const auto& pads = node.attrs.integers("pads");
+  const size_t spatial = pads.size() / 2;
+  layout.halo.assign(2 * (spatial + 2), 0);
+  for (size_t axis = 0; axis < spatial; ++axis) {
+    layout.halo[axis + 2] = pads[axis];
+    layout.halo[spatial + 2 + axis + 2] = pads[spatial + axis];
+  }
+  return layout;
+}
+
+void loops(LoopScope& scope) {
+  ir::LoopBuilder& b = scope.builder();
+  const ir::TensorType& result = scope.result_type(0);
+  const ir::View x = scope.view(kX), w = scope.view(kW);
+  const auto& strides = scope.attrs().integers("strides");
+  const auto& pads = scope.attrs().integers("pads");
+  const auto& dilations = scope.attrs().integers("dilations");
+  const size_t spatial = strides.size();
+  const ir::TensorType& filter =
+      scope.operand_type(kW);  // [groups, panels, kernel..., channels, width]
+  const E channels = scope.dim(scope.operand_type(kX).dims[1]);
+  const int64_t width = scope.attrs().integer("packed");
+
+  Contraction c;
+  c.a = x.buffer;
+  c.b = w.buffer;
+  c.columns = scope.dim(result.dims[1]);
+  c.depth = channels;
+  c.a_step = x.strides[1];
+  c.b_step = b.integer(width);
+  c.panel_step = w.strides[1];
+  c.padded = true;
+  for (size_t axis = 0; axis < spatial; ++axis) {
+    c.taps.push_back({scope.dim(filter.dims[2 + axis]), x.strides[2 + axis] * dilations[axis],
+                      w.strides[2 + axis]});
+  }
+  // Taps along the innermost spatial axis that follow each other in memory are more depth.
+  while (!c.taps.empty() &&
+         (c.taps.back().count.is(1) || c.taps.back().a_stride.id == (c.depth * c.a_step).id)) {
+    c.depth = c.depth * c.taps.back().count;
+    c.taps.pop_back();
+  }
+
+  // Output positions are rows; axes that memory walks as one are merged from the outermost in.
+  std::vector<E> sizes;
+  for (size_t axis = 0; axis < spatial; ++axis) sizes.push_back(scope.dim(result.dims[2 + axis]));
+  bool linear = true;
+  for (size_t axis = 0; axis + 1 < spatial; ++axis) {
+    const E inner = x.strides[3 + axis] * strides[axis + 1] * sizes[axis + 1];
+    linear = linear && inner.id == (x.strides[2 + axis] * strides[axis]).id &&
+             scope.adjacent(static_cast<int>(axis) + 2, static_cast<int>(axis) + 3);
+  }
+  E positions = b.integer(1);
+  for (E size : sizes) positions = positions * size;
+  const E images = scope.dim(result.dims[0]);
+  c.rows = images.is(1) ? positions : positions * images;
+  c.batches = b.integer(1);
+
+  E origin = x.offset;
+  for (size_t axis = 0; axis < spatial; ++axis) origin = origin - x.strides[2 + axis] * pads[axis];
+  origin = b.let("origin", origin);
+  c.b_address = [&](E) { return w.offset; };
+  c.row = [&](E, E row) {
+    ContractionRow point;
+    point.index.assign(2 + spatial, b.integer(0));
+    point.address = origin;
+    E rest = row;
+    if (!images.is(1)) {
+      point.index[0] = b.let("n", rest / positions);
+      rest = b.let("p", rest % positions);
+      point.address = point.address + point.index[0] * x.strides[0];
+    }
+    for (size_t axis = spatial; axis-- > 0;) {
+      E at = rest;
+      if (!linear && axis > 0) {
+        at = b.let("o", rest % sizes[axis]);
+        rest = b.let("o", rest / sizes[axis]);
+      }
+      point.index[2 + axis] = at;
+      point.address = point.address + at * (x.strides[2 + axis] * strides[axis]);
+      if (linear) break;
+    }
+    return point;
+  };
+  c.store = [&](const ContractionRow& point, E column, E vector, int lanes, E mask) {
+    std::vector<E> index = point.index;
+    index[1] = column;
+    if (scope.has_operand(kBias)) {
+      const E at[] = {column};
+      vector = vector + scope.load(kBias, at, {0, lanes, mask});
+    }
+    scope.store(0, index, vector, {1, lanes, mask});
+  };
+  Tile tile = choose_tile(scope.target(), c.rows.constant(), c.columns.constant());
+  tile.vectors = static_cast<int>(width) / scope.target().lanes(4);
+  contraction_loops(scope, c, tile);
+}
+
+}  // namespace
+
+const Recipe& conv_recipe() {
+  static const Recipe recipe = {"conv", applies, operand_layout, true, loops};
+  return recipe;
+}
+
+}  // namespace tenon::schedule

@@ -1,0 +1,47 @@
+#include "schedule/recipe.h"
+
+#include <algorithm>
+#include <array>
+
+#include "schedule/contraction.h"
+#include "schedule/families.h"
+
+namespace tenon::schedule {
+
+std::span<const Recipe* const> recipes() {
+  static const std::array all = {&conv_recipe(), &matmul_recipe()};
+  return all;
+}
+
+const Recipe* find_recipe(const ir::Module& module, const ir::Node& node, const Target& target) {
+  auto found = std::ranges::find_if(
+      recipes(), [&](const Recipe* r) { return r->applies(module, node, target); });
+  return found == recipes().end() ? nullptr : *found;
+}
+
+int packed_width(const ir::Module& module, const ir::Node& node, const Target& target) {
+  const ir::TensorType& result = module.value(node.outputs[0]).type;
+  if (result.dtype != ir::DType::kFloat32) return 0;
+  auto number = [](ir::Dim dim) {
+    return dim.is_constant() ? std::optional(dim.value()) : std::nullopt;
+  };
+  std::optional<int64_t> rows = 1;
+  std::optional<int64_t> columns;
+  auto times = [&](ir::Dim dim) {
+    rows = rows && dim.is_constant() ? std::optional(*rows * dim.value()) : std::nullopt;
+  };
+  if (node.op == ir::Op::kMatMul) {
+    for (size_t axis = 0; axis + 1 < result.rank(); ++axis) times(result.dims[axis]);
+    columns = number(result.dims.back());
+  } else if (node.op == ir::Op::kConv && node.attrs.integer("groups") == 1) {
+    for (size_t axis = 0; axis < result.rank(); ++axis) {
+      if (axis != 1) times(result.dims[axis]);
+    }
+    columns = number(result.dims[1]);
+  } else {
+    return 0;
+  }
+  return choose_tile(target, rows, columns).vectors * target.lanes(4);
+}
+
+}  // namespace tenon::schedule

@@ -1,0 +1,47 @@
+// Recipes: hand-made loops for the heavy operators. A recipe says which nodes it takes, which
+// layout their operands must have, and gives finished loops; the analytic model behind its choices
+// reads only shapes and the target.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/target.h"
+#include "ir/graph.h"
+#include "ir/loop_scope.h"
+
+namespace tenon::schedule {
+
+/// What a recipe asks of the memory of a node's operand.
+struct OperandLayout {
+  bool channels_last =
+      false;  ///< axis 1 innermost, then the axes from last to first (N, spatial..., C in memory)
+  std::vector<int64_t>
+      halo;  ///< zeros that must lie around it: befores, then afters, per axis; empty: none
+  int unit_axis = -1;  ///< this axis must have stride 1; -1: any
+};
+
+struct Recipe {
+  std::string_view name;
+  /// Whether this recipe can make loops for the node as it stands (its weights packed as it wants
+  /// them).
+  bool (*applies)(const ir::Module& module, const ir::Node& node, const Target& target);
+  OperandLayout (*operand_layout)(const ir::Module& module, const ir::Node& node, int operand);
+  /// Whether its results are to lie channels last; else the last axis is innermost.
+  bool channels_last_result;
+  void (*loops)(ir::LoopScope& scope);
+};
+
+/// All recipes; for a node the first that applies is taken.
+std::span<const Recipe* const> recipes();
+
+/// The recipe for a node, or nullptr: then the operator's naive loops are used.
+const Recipe* find_recipe(const ir::Module& module, const ir::Node& node, const Target& target);
+
+/// The panel width with which `pack-weights` should pack the constant operand of a matmul or
+/// convolution for the recipe that will take it; 0 where no recipe wants it packed.
+int packed_width(const ir::Module& module, const ir::Node& node, const Target& target);
+
+}  // namespace tenon::schedule
