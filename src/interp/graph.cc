@@ -1,0 +1,119 @@
+#include "interp/graph.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <optional>
+
+#include "ops/op.h"
+
+namespace tenon::interp {
+
+using ir::Dim;
+using ir::ValueId;
+using ops::Tensor;
+
+Result<std::map<std::string, int64_t>> bind_symbols(const ir::Module& module,
+                                                    std::span<const std::vector<int64_t>> shapes) {
+  if (shapes.size() != module.graph.inputs.size()) {
+    return fail(ErrorKind::kBadInput, fmt::format("the model has {} inputs but the call gives {}",
+                                                  module.graph.inputs.size(), shapes.size()));
+  }
+  std::map<std::string, int64_t> symbols;
+  auto type_of = [&](size_t k) -> const ir::TensorType& {
+    return module.value(module.graph.inputs[k]).type;
+  };
+  auto wrong = [&](size_t k, std::string_view why) {
+    return fail(ErrorKind::kBadInput, fmt::format("input '{}' is {} but the call gives [{}]: {}",
+                                                  module.value(module.graph.inputs[k]).name,
+                                                  ir::to_string(module.dims, type_of(k)),
+                                                  fmt::join(shapes[k], ", "), why));
+  };
+  // Dims that are just a symbol bind it; all others must then agree.
+  for (size_t k = 0; k < shapes.size(); ++k) {
+    if (type_of(k).rank() != shapes[k].size()) return wrong(k, "another rank");
+    for (size_t axis = 0; axis < shapes[k].size(); ++axis) {
+      const Dim dim = type_of(k).dims[axis];
+      const std::vector<std::string> names = module.dims.symbols(dim);
+      if (names.size() == 1 && module.dims.to_string(dim) == names[0])
+        symbols.emplace(names[0], shapes[k][axis]);
+    }
+  }
+  for (size_t k = 0; k < shapes.size(); ++k) {
+    for (size_t axis = 0; axis < shapes[k].size(); ++axis) {
+      const int64_t expected = module.dims.evaluate(type_of(k).dims[axis], symbols);
+      if (expected != shapes[k][axis])
+        return wrong(k, fmt::format("dim {} must be {}", axis, expected));
+    }
+  }
+  return symbols;
+}
+
+ir::Attrs evaluate_dims(const ir::Dims& dims, const ir::Attrs& attrs,
+                        const std::map<std::string, int64_t>& symbols) {
+  ir::Attrs result = attrs;
+  for (const auto& [name, value] : attrs) {
+    if (const auto* list = std::get_if<std::vector<Dim>>(&value)) {
+      std::vector<Dim> numbers;
+      for (Dim dim : *list) numbers.emplace_back(dims.evaluate(dim, symbols));
+      result.set(name, std::move(numbers));
+    }
+  }
+  return result;
+}
+
+Result<std::vector<Tensor>> run(const ir::Module& module, std::span<const Tensor> inputs,
+                                const Observer& observer) {
+  std::vector<std::vector<int64_t>> shapes;
+  for (const Tensor& input : inputs) shapes.push_back(input.shape());
+  TENON_TRY(const auto symbols, bind_symbols(module, shapes));
+
+  std::vector<std::optional<Tensor>> values(module.value_count());
+  std::vector<uint32_t> uses = ir::use_counts(module);
+  for (size_t k = 0; k < inputs.size(); ++k) {
+    const ValueId id = module.graph.inputs[k];
+    if (inputs[k].dtype() != module.value(id).type.dtype) {
+      return fail(ErrorKind::kBadInput,
+                  fmt::format("input '{}' is {} but the call gives {}", module.value(id).name,
+                              ir::to_string(module.value(id).type.dtype),
+                              ir::to_string(inputs[k].dtype())));
+    }
+    values[id.index] = inputs[k];
+  }
+  for (ir::NodeId id : module.graph.nodes) {
+    const ir::Node& node = module.node(id);
+    std::vector<Tensor> results;
+    for (ValueId output : node.outputs) {
+      const ir::TensorType& type = module.value(output).type;
+      std::vector<int64_t> shape;
+      for (Dim dim : type.dims) shape.push_back(module.dims.evaluate(dim, symbols));
+      results.emplace_back(type.dtype, std::move(shape));
+    }
+    if (node.op == ir::Op::kConstant || node.op == ir::Op::kParameter) {
+      const ir::Data& data = module.data(node.attrs.data("data"));
+      results[0] = Tensor::borrow(data.type.dtype, results[0].shape(), data.bytes);
+    } else {
+      std::vector<Tensor*> result_pointers;
+      for (Tensor& result : results) result_pointers.push_back(&result);
+      std::vector<const Tensor*> operands;
+      for (ValueId input : node.inputs) operands.push_back(input ? &*values[input.index] : nullptr);
+      const ir::Attrs attrs = evaluate_dims(module.dims, node.attrs, symbols);
+      ops::EvaluateContext context{attrs, operands, result_pointers};
+      if (ops::Evaluated done = ops::operator_of(node.op).evaluate(context); !done) {
+        return fail(ErrorKind::kRuntime, done.error(), module.where(id));
+      }
+    }
+    for (size_t r = 0; r < results.size(); ++r) {
+      if (observer) observer(node.outputs[r], results[r]);
+      values[node.outputs[r].index] = std::move(results[r]);
+    }
+    for (ValueId input : node.inputs) {
+      if (input && --uses[input.index] == 0) values[input.index].reset();
+    }
+  }
+  std::vector<Tensor> outputs;
+  for (ValueId output : module.graph.outputs) outputs.push_back(*values[output.index]);
+  return outputs;
+}
+
+}  // namespace tenon::interp

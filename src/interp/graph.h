@@ -1,0 +1,34 @@
+// Executes the graph language by the operators' reference evaluation.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "ir/graph.h"
+#include "ops/tensor.h"
+
+namespace tenon::interp {
+
+/// Called with every value that is computed, in order; for layer-wise comparison.
+using Observer = std::function<void(ir::ValueId, const ops::Tensor&)>;
+
+/// The graph's outputs for these inputs, in the order of the graph's lists. Symbols get their
+/// values from the inputs' shapes. Wrong inputs are kBadInput; an operator that fails at run time
+/// is kRuntime and names its node.
+Result<std::vector<ops::Tensor>> run(const ir::Module& module, std::span<const ops::Tensor> inputs,
+                                     const Observer& observer = {});
+
+/// The values of `module`'s symbols under these input shapes; kBadInput where a shape does not fit
+/// its input's type.
+Result<std::map<std::string, int64_t>> bind_symbols(const ir::Module& module,
+                                                    std::span<const std::vector<int64_t>> shapes);
+
+/// `attrs` with every dim as a number.
+ir::Attrs evaluate_dims(const ir::Dims& dims, const ir::Attrs& attrs,
+                        const std::map<std::string, int64_t>& symbols);
+
+}  // namespace tenon::interp
