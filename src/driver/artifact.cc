@@ -1,0 +1,120 @@
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "driver/plan.h"
+#include "driver/version.h"
+
+namespace tenon::driver {
+namespace {
+
+constexpr uint64_t kPage = 4096;
+
+uint64_t aligned(uint64_t offset, uint64_t to) { return (offset + to - 1) / to * to; }
+
+/// The plan section: the header, then every array aligned to 8 bytes.
+std::vector<std::byte> plan_section(const ArtifactParts& parts) {
+  std::vector<std::byte> bytes;
+  auto append = [&](const void* data, size_t count) {
+    bytes.resize(aligned(bytes.size(), 8));
+    const auto* from = static_cast<const std::byte*>(data);
+    bytes.insert(bytes.end(), from, from + count);
+  };
+  auto append_all = [&](const auto& array) {
+    append(array.data(), array.size() * sizeof(array[0]));
+  };
+  const Plan& plan = parts.plan;
+  auto count = [](const auto& array) { return static_cast<uint32_t>(array.size()); };
+  const tenon_plan_header header = {count(plan.slots),       count(plan.inputs),
+                                    count(plan.outputs),     count(plan.buffers),
+                                    count(plan.steps),       count(plan.step_buffers),
+                                    count(plan.step_params), count(parts.entries),
+                                    count(plan.strings),     0};
+  append(&header, sizeof(header));
+  append_all(plan.slots);
+  append_all(plan.inputs);
+  append_all(plan.outputs);
+  append_all(plan.buffers);
+  append_all(plan.steps);
+  append_all(plan.step_buffers);
+  append_all(plan.step_params);
+  append_all(parts.entries);
+  append_all(plan.strings);
+  return bytes;
+}
+
+}  // namespace
+
+Artifact::Artifact(size_t bytes) : size_(bytes) {
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  memory_ = {static_cast<std::byte*>(memory), [bytes](std::byte* p) { munmap(p, bytes); }};
+}
+
+Result<void> save(const Artifact& artifact, const std::filesystem::path& path) {
+  std::string temporary = path.string() + ".XXXXXX";
+  const int file = mkstemp(temporary.data());
+  auto failed = [&] {
+    const std::string why = std::strerror(errno);
+    if (file >= 0) {
+      close(file);
+      unlink(temporary.c_str());
+    }
+    return fail(ErrorKind::kIo, fmt::format("cannot write '{}': {}", path.string(), why));
+  };
+  if (file < 0) return failed();
+  std::span<const std::byte> rest = artifact.bytes();
+  while (!rest.empty()) {
+    const ssize_t written = write(file, rest.data(), rest.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return failed();
+    rest = rest.subspan(static_cast<size_t>(written));
+  }
+  if (fchmod(file, 0644) != 0 || rename(temporary.c_str(), path.c_str()) != 0) return failed();
+  close(file);
+  return {};
+}
+
+Artifact write_artifact(const ArtifactParts& parts) {
+  const std::vector<std::byte> plan = plan_section(parts);
+  tenon_file_header header = {};
+  std::memcpy(header.magic, TENON_MAGIC, sizeof(header.magic));
+  header.abi_version = TENON_ABI_VERSION;
+  header.header_bytes = sizeof(header);
+  parts.target.name.copy(header.target, sizeof(header.target) - 1);
+  kVersion.copy(header.compiler, sizeof(header.compiler) - 1);
+  header.plan_offset = aligned(sizeof(header), 64);
+  header.plan_bytes = plan.size();
+  header.info_offset = aligned(header.plan_offset + header.plan_bytes, 64);
+  header.info_bytes = parts.info.size();
+  header.code_offset = aligned(header.info_offset + header.info_bytes, kPage);
+  header.code_bytes = parts.code.size();
+  header.weights_offset = aligned(header.code_offset + header.code_bytes, kPage);
+  header.weights_bytes = parts.plan.weight_bytes;
+
+  Artifact artifact(header.weights_offset + header.weights_bytes);
+  std::byte* base = artifact.bytes().data();
+  std::memcpy(base + header.plan_offset, plan.data(), plan.size());
+  std::memcpy(base + header.info_offset, parts.info.data(), parts.info.size());
+  std::memcpy(base + header.code_offset, parts.code.data(), parts.code.size());
+  std::byte* weight = base + header.weights_offset;
+  for (std::span<const std::byte> bytes : parts.weights) {
+    std::memcpy(weight, bytes.data(), bytes.size());
+    weight += aligned(bytes.size(), 64);
+  }
+  header.plan_hash = XXH64(plan.data(), plan.size(), 0);
+  header.code_hash = XXH64(parts.code.data(), parts.code.size(), 0);
+  header.weights_hash = XXH64(base + header.weights_offset, header.weights_bytes, 0);
+  header.header_hash = XXH64(&header, sizeof(header), 0);
+  std::memcpy(base, &header, sizeof(header));
+  return artifact;
+}
+
+}  // namespace tenon::driver

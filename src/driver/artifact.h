@@ -1,0 +1,29 @@
+// A .tenon file in memory.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <span>
+
+#include "base/result.h"
+
+namespace tenon::driver {
+
+/// Page-aligned bytes of a .tenon file (runtime/abi.h has its layout); copies share them.
+class Artifact {
+ public:
+  Artifact() = default;
+  explicit Artifact(size_t bytes);
+  std::span<std::byte> bytes() const { return {memory_.get(), size_}; }
+
+ private:
+  std::shared_ptr<std::byte> memory_;
+  size_t size_ = 0;
+};
+
+/// Writes the file under a temporary name beside `path`, then renames it: a failure or an interrupt
+/// leaves no half-written file.
+Result<void> save(const Artifact& artifact, const std::filesystem::path& path);
+
+}  // namespace tenon::driver

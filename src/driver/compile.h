@@ -1,0 +1,61 @@
+// The public C++ API: a model in, a .tenon file in memory out. Nothing here throws; a bug of ours
+// comes back as kInternal and names the step it happened in.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "driver/artifact.h"
+#include "ir/graph.h"
+
+namespace tenon::driver {
+
+struct CompileOptions {
+  std::string target = "native";
+  int threads = 1;                ///< to compile with
+  std::set<std::string> without;  ///< steps of the pipeline to leave out, by name
+  bool checked = false;           ///< every load and store of generated code checks its bounds
+  std::filesystem::path dump;  ///< folder for the text after each step that changed it; empty: none
+  std::function<void(std::string_view)>
+      progress;  ///< called with the name of each step; may be empty
+  std::map<std::string, std::vector<int64_t>> shapes;  ///< of inputs by name
+  std::map<std::string, int64_t> symbols;              ///< sizes of named dims
+};
+
+struct StepReport {
+  std::string name;
+  double seconds = 0;
+  bool changed = false;
+};
+
+/// What `tenon inspect` tells of a kernel.
+struct KernelReport {
+  std::string name;    ///< of its loop function: the operators in it
+  std::string nodes;   ///< of the model
+  std::string recipe;  ///< or "loops"
+  uint64_t code_bytes = 0;
+};
+
+struct CompiledModel {
+  Artifact artifact;
+  std::vector<StepReport> steps;
+  double seconds = 0;
+};
+
+Result<CompiledModel> compile_file(const std::filesystem::path& model,
+                                   const CompileOptions& options);
+Result<CompiledModel> compile(ir::Module module, const CompileOptions& options);
+
+/// Reads a model file into a graph, by its kind (.onnx).
+Result<ir::Module> import_file(const std::filesystem::path& model, const CompileOptions& options);
+
+/// Names of the pipeline's steps, in order.
+std::vector<std::string> step_names();
+
+}  // namespace tenon::driver

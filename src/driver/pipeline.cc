@@ -1,0 +1,124 @@
+#include "driver/pipeline.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <chrono>
+#include <fstream>
+#include <unordered_map>
+
+#include "codegen/codegen.h"
+#include "driver/emit.h"
+#include "ir/verify.h"
+#include "passes/graph/group.h"
+#include "passes/graph/pack_weights.h"
+#include "passes/graph/place.h"
+#include "passes/loop/expand_math.h"
+
+namespace tenon::driver {
+namespace {
+
+void distinct_functions(State& s) {
+  std::unordered_map<std::string, uint32_t> known;
+  for (passes::Kernel& kernel : s.kernels) {
+    auto [found, fresh] = known.try_emplace(ir::to_string(kernel.function), s.functions.size());
+    if (fresh) s.functions.push_back(std::move(kernel.function));
+    s.function_of.push_back(found->second);
+  }
+}
+
+template <class Pass>
+void each_function(State& s, Pass pass) {
+  for (ir::Function& function : s.functions) pass(function);
+}
+
+Result<void> ok() { return {}; }
+
+/// A step of the way. `required`: the ones after it cannot do without.
+struct Step {
+  std::string_view name;
+  bool required;
+  Result<void> (*run)(State&);
+};
+
+// clang-format off
+constexpr Step kSteps[] = {
+    // Weights: in the order in which kernels read them, all work on them in a graph of its own.
+    {"pack-weights", false, [](State& s) { passes::pack_weights(s.module, s.target); return ok(); }},
+    {"split-prepare", true, [](State& s) { s.prepare = passes::split_prepare(s.module); return ok(); }},
+    // Kernels and memory.
+    {"group", true, [](State& s) { passes::group(s.module, {}); return ok(); }},
+    {"place", true, [](State& s) { passes::place(s.module, s.target); return ok(); }},
+    // Loops.
+    {"to-loops", true, [](State& s) { s.kernels = passes::to_loops(s.module, s.target); return ok(); }},
+    {"distinct-functions", true, [](State& s) { distinct_functions(s); return ok(); }},
+    {"expand-math", true, [](State& s) {
+       each_function(s, [](ir::Function& f) { passes::expand_math(f, {}); });
+       return ok();
+     }},
+    // The file.
+    {"emit", true, [](State& s) { return emit(s); }},
+};
+// clang-format on
+
+std::string text_of(const State& s) {
+  if (s.functions.empty() && s.kernels.empty()) return ir::to_string(s.module);
+  std::string text;
+  for (const ir::Function& function : s.functions) text += ir::to_string(function) + "\n";
+  return text;
+}
+
+std::string wrong(const State& s) {
+  if (s.functions.empty()) return ir::verify(s.module);
+  for (const ir::Function& function : s.functions) {
+    if (std::string message = ir::verify(function); !message.empty())
+      return function.name + ": " + message;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<StepReport>> run_pipeline(State& state) {
+  using Clock = std::chrono::steady_clock;
+  const bool dumps = !state.options.dump.empty();
+  std::vector<StepReport> reports;
+  std::string before = dumps ? text_of(state) : std::string();
+  for (const Step& step : kSteps) {
+    if (!step.required && state.options.without.contains(std::string(step.name))) continue;
+    if (state.options.progress) state.options.progress(step.name);
+    StepReport report{std::string(step.name)};
+    const auto start = Clock::now();
+    try {
+      TENON_TRY_DO(step.run(state));
+    } catch (const InternalError& error) {
+      return fail(ErrorKind::kInternal, fmt::format("step '{}': {}", step.name, error.what()), {},
+                  "this is a bug in Tenon");
+    }
+    report.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    if (std::string message = wrong(state); !message.empty()) {
+      return fail(ErrorKind::kInternal,
+                  fmt::format("step '{}' left something ill-formed: {}", step.name, message), {},
+                  "this is a bug in Tenon");
+    }
+    if (dumps) {
+      std::string after = text_of(state);
+      report.changed = after != before;
+      if (report.changed) {
+        std::ofstream(state.options.dump / fmt::format("{:02}-{}.txt", reports.size(), step.name))
+            << after;
+        before = std::move(after);
+      }
+    }
+    reports.push_back(std::move(report));
+  }
+  return reports;
+}
+
+std::vector<std::string> step_names() {
+  std::vector<std::string> names;
+  for (const Step& step : kSteps) names.emplace_back(step.name);
+  return names;
+}
+
+}  // namespace tenon::driver

@@ -1,0 +1,270 @@
+#include "driver/plan.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <unordered_map>
+
+#include "driver/version.h"
+
+namespace tenon::driver {
+namespace {
+
+using ir::Dim;
+using ir::Expr;
+using ir::ExprKind;
+using ir::ValueId;
+
+constexpr uint64_t kAlign = 64;
+
+/// Slots by what computes them, so that equal numbers share one.
+class Slots {
+ public:
+  explicit Slots(const ir::Module& module) : module_(module) {
+    for (size_t k = 0; k < module.graph.inputs.size(); ++k) {
+      const auto& dims = module.value(module.graph.inputs[k]).type.dims;
+      for (size_t axis = 0; axis < dims.size(); ++axis) {
+        const std::vector<std::string> names = module.dims.symbols(dims[axis]);
+        if (names.size() == 1 && module.dims.to_string(dims[axis]) == names[0]) {
+          symbols_.try_emplace(names[0], add(TENON_SLOT_DIM, k, axis));
+        }
+      }
+    }
+  }
+
+  uint32_t constant(int64_t value) { return add(TENON_SLOT_CONSTANT, 0, 0, value); }
+
+  uint32_t add(uint32_t op, uint32_t a, uint32_t b, int64_t value = 0) {
+    if (op >= TENON_SLOT_ADD && is_constant(a) && is_constant(b)) {
+      return constant(fold(op, slots[a].value, slots[b].value));
+    }
+    auto [found, fresh] = known_.try_emplace({op, a, b, value}, slots.size());
+    if (fresh) slots.push_back({op, a, b, 0, value});
+    return found->second;
+  }
+
+  uint32_t of(Dim dim) {
+    if (dim.is_constant()) return constant(dim.value());
+    std::optional<uint32_t> sum;
+    for (const ir::Term& term : module_.dims.terms(dim)) {
+      uint32_t product = constant(term.coefficient);
+      for (uint32_t atom : term.atoms)
+        product = multiply(product, of_atom(module_.dims.atom(atom)));
+      sum = sum ? add(TENON_SLOT_ADD, *sum, product) : product;
+    }
+    return *sum;
+  }
+
+  /// An expression of a loop function over its parameters.
+  uint32_t of(const ir::Function& function, ir::ExprId id, std::span<const uint32_t> params) {
+    const Expr& e = function.expr(id);
+    auto binary = [&](uint32_t op) {
+      return add(op, of(function, e.a, params), of(function, e.b, params));
+    };
+    switch (e.kind) {
+      case ExprKind::kInteger: return constant(e.bits);
+      case ExprKind::kParam: return params[e.bits];
+      case ExprKind::kAdd: return binary(TENON_SLOT_ADD);
+      case ExprKind::kSub: return binary(TENON_SLOT_SUB);
+      case ExprKind::kMul: return binary(TENON_SLOT_MUL);
+      case ExprKind::kDiv:
+      case ExprKind::kFloorDiv: return binary(TENON_SLOT_FLOOR_DIV);
+      case ExprKind::kRem:
+      case ExprKind::kFloorMod: return binary(TENON_SLOT_MOD);
+      case ExprKind::kMin: return binary(TENON_SLOT_MIN);
+      case ExprKind::kMax: return binary(TENON_SLOT_MAX);
+      default:
+        TENON_CHECK(false, fmt::format("a size is made of sums and products, not {}",
+                                       ir::to_string(e.kind)));
+    }
+    return 0;
+  }
+
+  std::vector<tenon_slot> slots;
+  std::vector<std::string> unbound;  ///< symbols that no input shows
+
+ private:
+  bool is_constant(uint32_t slot) const { return slots[slot].op == TENON_SLOT_CONSTANT; }
+
+  static int64_t fold(uint32_t op, int64_t a, int64_t b) {
+    switch (op) {
+      case TENON_SLOT_ADD: return a + b;
+      case TENON_SLOT_SUB: return a - b;
+      case TENON_SLOT_MUL: return a * b;
+      case TENON_SLOT_FLOOR_DIV: return a / b - (a % b < 0);
+      case TENON_SLOT_MOD: return (a % b + b) % b;
+      case TENON_SLOT_MIN: return std::min(a, b);
+      default: return std::max(a, b);
+    }
+  }
+
+  uint32_t multiply(uint32_t a, uint32_t b) {
+    if (is_constant(a) && slots[a].value == 1) return b;
+    return add(TENON_SLOT_MUL, a, b);
+  }
+
+  uint32_t of_atom(const ir::Atom& atom) {
+    switch (atom.kind) {
+      case ir::AtomKind::kSymbol:
+        if (auto found = symbols_.find(atom.symbol); found != symbols_.end()) return found->second;
+        unbound.push_back(atom.symbol);
+        return constant(1);
+      case ir::AtomKind::kFloorDiv: return add(TENON_SLOT_FLOOR_DIV, of(atom.a), of(atom.b));
+      case ir::AtomKind::kMod: return add(TENON_SLOT_MOD, of(atom.a), of(atom.b));
+      case ir::AtomKind::kMin: return add(TENON_SLOT_MIN, of(atom.a), of(atom.b));
+      case ir::AtomKind::kMax: return add(TENON_SLOT_MAX, of(atom.a), of(atom.b));
+    }
+    std::unreachable();
+  }
+
+  const ir::Module& module_;
+  std::map<std::string, uint32_t> symbols_;
+  std::map<std::tuple<uint32_t, uint32_t, uint32_t, int64_t>, uint32_t> known_;
+};
+
+class Planner {
+ public:
+  Planner(const ir::Module& module, std::span<const passes::Kernel> kernels,
+          std::span<const ir::Function> functions, std::span<const uint32_t> function_of)
+      : module_(module),
+        kernels_(kernels),
+        functions_(functions),
+        function_of_(function_of),
+        slots_(module) {}
+
+  Result<Plan> run() {
+    for (ValueId input : module_.graph.inputs) {
+      plan_.inputs.push_back(binding(input, module_.value(input).name));
+      bindings_.emplace(input, std::pair(TENON_BUFFER_INPUT, plan_.inputs.size() - 1));
+    }
+    for (size_t k = 0; k < module_.graph.outputs.size(); ++k) {
+      const ValueId output = module_.graph.outputs[k];
+      plan_.outputs.push_back(binding(output, module_.graph.output_names[k]));
+      bindings_.emplace(output, std::pair(TENON_BUFFER_OUTPUT, k));
+    }
+    for (size_t i = 0; i < kernels_.size(); ++i) add_step(static_cast<uint32_t>(i));
+    if (!slots_.unbound.empty()) {
+      return fail(
+          ErrorKind::kUnsupported,
+          fmt::format("the size '{}' is not the size of any input dimension", slots_.unbound[0]),
+          {},
+          "fix it with --shape, or export the model so that an input has a dimension of that size");
+    }
+    plan_.slots = std::move(slots_.slots);
+    return std::move(plan_);
+  }
+
+ private:
+  uint32_t text(std::string_view name) {
+    auto [found, fresh] = strings_.try_emplace(std::string(name), plan_.strings.size());
+    if (fresh) plan_.strings.append(name).push_back('\0');
+    return found->second;
+  }
+
+  tenon_binding binding(ValueId value, std::string_view name) {
+    const ir::TensorType& type = module_.value(value).type;
+    tenon_binding result = {};
+    result.name = text(name);
+    result.dtype = static_cast<uint32_t>(type.dtype);
+    result.rank = static_cast<uint32_t>(type.rank());
+    for (size_t axis = 0; axis < type.rank(); ++axis)
+      result.dims[axis] = slots_.of(type.dims[axis]);
+    return result;
+  }
+
+  uint32_t buffer(ValueId storage, uint32_t step) {
+    auto [found, fresh] = buffers_.try_emplace(storage, plan_.buffers.size());
+    if (!fresh) {
+      plan_.buffers[found->second].last = step;
+      return found->second;
+    }
+    const ir::Value& value = module_.value(storage);
+    tenon_buffer made = {};
+    made.first = made.last = step;
+    const uint32_t element = slots_.constant(ir::size_of(value.type.dtype));
+    made.bytes =
+        slots_.add(TENON_SLOT_MUL, slots_.of(module_.placements[storage.index].size), element);
+    made.kind = TENON_BUFFER_ARENA;
+    if (auto bound = bindings_.find(storage); bound != bindings_.end()) {
+      made.kind = bound->second.first;
+      made.index = static_cast<uint32_t>(bound->second.second);
+    } else if (value.producer && module_.node(value.producer).attrs.has("data")) {
+      made.kind = TENON_BUFFER_WEIGHT;
+      made.offset = plan_.weight_bytes;
+      const ir::DataId data = module_.node(value.producer).attrs.data("data");
+      plan_.weights.push_back(data);
+      const uint64_t bytes = value.type.element_count() * ir::size_of(value.type.dtype);
+      plan_.weight_bytes += (bytes + kAlign - 1) / kAlign * kAlign;
+    }
+    plan_.buffers.push_back(made);
+    return found->second;
+  }
+
+  std::string step_name(const passes::Kernel& kernel) const {
+    if (kernel.nodes.empty()) return "halo of " + module_.value(kernel.buffers[0]).name;
+    std::string name;
+    for (ir::NodeId node : kernel.nodes) {
+      const std::string origin = module_.where(node).node;
+      if (!name.empty()) name += " + ";
+      name += origin.empty() ? std::string(ir::info(module_.node(node).op).name) : origin;
+      if (name.size() > 160) return name + " + ...";
+    }
+    return name;
+  }
+
+  void add_step(uint32_t i) {
+    const passes::Kernel& kernel = kernels_[i];
+    const ir::Function& function = functions_[function_of_[i]];
+    tenon_step step = {};
+    step.kernel = function_of_[i];
+    step.name = text(step_name(kernel));
+    step.first_buffer = static_cast<uint32_t>(plan_.step_buffers.size());
+    step.buffer_count = static_cast<uint32_t>(kernel.buffers.size());
+    for (ValueId storage : kernel.buffers) plan_.step_buffers.push_back(buffer(storage, i));
+    std::vector<uint32_t> params;
+    for (Dim param : kernel.params) params.push_back(slots_.of(param));
+    step.first_param = static_cast<uint32_t>(plan_.step_params.size());
+    step.param_count = static_cast<uint32_t>(params.size());
+    plan_.step_params.insert(plan_.step_params.end(), params.begin(), params.end());
+    step.tasks = slots_.of(function, function.task_count, params);
+    step.scratch = scratch(function, params);
+    step.flops = slots_.of(kernel.flops);
+    step.bytes = slots_.of(kernel.bytes);
+    plan_.steps.push_back(step);
+  }
+
+  /// The scratch buffers one after another, each aligned (codegen/codegen.h).
+  uint32_t scratch(const ir::Function& function, std::span<const uint32_t> params) {
+    uint32_t total = slots_.constant(0);
+    for (const ir::Buffer& buffer : function.buffers) {
+      if (buffer.kind != ir::BufferKind::kScratch) continue;
+      uint32_t bytes = slots_.add(TENON_SLOT_MUL, slots_.of(function, buffer.extent, params),
+                                  slots_.constant(ir::size_of(buffer.dtype)));
+      bytes = slots_.add(TENON_SLOT_ADD, bytes, slots_.constant(kAlign - 1));
+      bytes = slots_.add(TENON_SLOT_FLOOR_DIV, bytes, slots_.constant(kAlign));
+      bytes = slots_.add(TENON_SLOT_MUL, bytes, slots_.constant(kAlign));
+      total = slots_.add(TENON_SLOT_ADD, total, bytes);
+    }
+    return total;
+  }
+
+  const ir::Module& module_;
+  std::span<const passes::Kernel> kernels_;
+  std::span<const ir::Function> functions_;
+  std::span<const uint32_t> function_of_;
+  Slots slots_;
+  Plan plan_;
+  std::map<std::string, uint32_t> strings_;
+  std::unordered_map<ValueId, uint32_t> buffers_;
+  std::unordered_map<ValueId, std::pair<uint32_t, size_t>> bindings_;
+};
+
+}  // namespace
+
+Result<Plan> make_plan(const ir::Module& module, std::span<const passes::Kernel> kernels,
+                       std::span<const ir::Function> functions,
+                       std::span<const uint32_t> function_of) {
+  return Planner(module, kernels, functions, function_of).run();
+}
+
+}  // namespace tenon::driver

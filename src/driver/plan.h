@@ -1,0 +1,49 @@
+// The plan of a model as data, and the file that carries it.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/target.h"
+#include "driver/artifact.h"
+#include "ir/graph.h"
+#include "passes/graph/to_loops.h"
+#include "runtime/abi.h"
+
+namespace tenon::driver {
+
+/// The arrays of tenon_module (runtime/abi.h), kernels as indices of loop functions.
+struct Plan {
+  std::vector<tenon_slot> slots;
+  std::vector<tenon_binding> inputs, outputs;
+  std::vector<tenon_buffer> buffers;
+  std::vector<tenon_step> steps;
+  std::vector<uint32_t> step_buffers, step_params;
+  std::string strings;
+  std::vector<ir::DataId> weights;  ///< data of each weight buffer, in the order of their offsets
+  uint64_t weight_bytes = 0;
+};
+
+/// Steps in the order of `kernels`, whose functions are functions[function_of[i]]. A symbol that no
+/// input shows by itself is kUnsupported.
+Result<Plan> make_plan(const ir::Module& module, std::span<const passes::Kernel> kernels,
+                       std::span<const ir::Function> functions,
+                       std::span<const uint32_t> function_of);
+
+struct ArtifactParts {
+  const Plan& plan;
+  std::span<const std::byte> code;
+  std::span<const uint64_t> entries;  ///< offset of each function in the code
+  const Target& target;
+  std::string_view info;  ///< JSON for `tenon inspect`
+  /// Bytes of each of plan.weights.
+  std::span<const std::span<const std::byte>> weights;
+};
+
+/// Equal parts give equal bytes.
+Artifact write_artifact(const ArtifactParts& parts);
+
+}  // namespace tenon::driver
