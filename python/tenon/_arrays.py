@@ -1,0 +1,32 @@
+"""Arguments that are not numpy arrays: torch tensors, and what numpy can make an array of."""
+
+import numpy
+
+_BFLOAT16 = 10  # the number of bf16 in runtime/abi.h
+
+
+def adopt(value):
+    """(array that shares the value's memory where possible, its Tenon dtype number or -1 to take the array's, whether it
+    is a torch tensor)."""
+    if hasattr(value, "data_ptr"):
+        import torch
+
+        value = value.detach()
+        if value.device.type != "cpu":
+            raise TypeError(f"Tenon runs on the CPU, but an argument is on {value.device}: call .cpu() first")
+        value = value.resolve_conj().resolve_neg()
+        if value.dtype == torch.bfloat16:
+            return value.contiguous().view(torch.int16).numpy(), _BFLOAT16, True
+        return value.numpy(), -1, True
+    array = numpy.asarray(value)
+    if array.dtype == object:
+        raise TypeError(f"cannot make an array of {type(value).__name__}")
+    return array, -1, False
+
+
+def release(array, dtype):
+    """A result as a torch tensor."""
+    import torch
+
+    tensor = torch.from_numpy(array)
+    return tensor.view(torch.bfloat16) if dtype == _BFLOAT16 else tensor
