@@ -209,8 +209,10 @@ typedef struct tenon_pool {
 } tenon_pool;
 
 typedef struct tenon_options {
-  uint32_t threads;       /* of the model's own pool; 0: as many as the process may use */
-  const tenon_pool* pool; /* instead of the own pool; must outlive the model */
+  uint32_t threads;       /* of the runtime's pool; 0: as many as the process may use. Models with
+                             the same number share one pool */
+  const tenon_pool* pool; /* instead of the runtime's pool; copied, what it points to must outlive
+                             the model */
 } tenon_options;
 
 /* Loads a file; its weights are mapped, not read. NULL and a filled error when it fails; options

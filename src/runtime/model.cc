@@ -60,12 +60,12 @@ tenon_model* with_pool(tenon_model* model, const tenon_options* options, const c
     return model;
   }
   uint32_t threads = options && options->threads ? options->threads : usable_threads();
-  model->own_pool = ThreadPool::create(threads);
-  if (!model->own_pool) {
+  model->shared_pool = ThreadPool::share(threads);
+  if (!model->shared_pool) {
     delete model;
     return out_of_memory(source, error);
   }
-  model->pool = model->own_pool->interface();
+  model->pool = model->shared_pool->interface();
   return model;
 }
 

@@ -15,8 +15,8 @@ struct tenon_model : tenon::runtime::Allocated {
   tenon::runtime::Mapping file;  ///< holds plan and weights; empty for a module in memory
   tenon::runtime::Mapping code;
   tenon::runtime::Array<tenon_kernel> kernels;
-  tenon::runtime::ThreadPool* own_pool = nullptr;
-  tenon_pool pool = {};  ///< the user's, or a view of own_pool; threads is at least 1
+  tenon::runtime::ThreadPool* shared_pool = nullptr;  ///< null with a pool of the user's
+  tenon_pool pool = {};  ///< the user's, or a view of shared_pool; threads is at least 1
 
-  ~tenon_model() { delete own_pool; }
+  ~tenon_model() { tenon::runtime::ThreadPool::unshare(shared_pool); }
 };

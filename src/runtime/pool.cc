@@ -26,8 +26,17 @@ constexpr int kPausesBetweenLooks = 16;
 std::atomic<uint32_t> fork_generation = 0;
 pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 
-void count_forks() {
-  pthread_atfork(nullptr, nullptr, [] { fork_generation.fetch_add(1, std::memory_order_relaxed); });
+// A child must not inherit a lock that a thread of its parent holds.
+pthread_mutex_t shared_mutex = PTHREAD_MUTEX_INITIALIZER;
+ThreadPool* shared_pools = nullptr;
+
+void prepare_for_forks() {
+  pthread_atfork([] { pthread_mutex_lock(&shared_mutex); },
+                 [] { pthread_mutex_unlock(&shared_mutex); },
+                 [] {
+                   fork_generation.fetch_add(1, std::memory_order_relaxed);
+                   pthread_mutex_unlock(&shared_mutex);
+                 });
 }
 
 int64_t now() {
@@ -65,7 +74,7 @@ constexpr uint64_t pack(uint32_t begin, uint32_t end) { return uint64_t{end} << 
 }  // namespace
 
 ThreadPool* ThreadPool::create(uint32_t threads) {
-  pthread_once(&fork_once, count_forks);
+  pthread_once(&fork_once, prepare_for_forks);
   auto* pool = new ThreadPool(std::max(threads, 1u));
   if (!pool) return nullptr;
   size_t bytes = sizeof(Share) * pool->threads_;
@@ -100,6 +109,32 @@ tenon_pool ThreadPool::interface() {
     return static_cast<ThreadPool*>(pool)->run(work, state, tasks);
   };
   return {run, this, threads_};
+}
+
+ThreadPool* ThreadPool::share(uint32_t threads) {
+  pthread_mutex_lock(&shared_mutex);
+  ThreadPool* pool = shared_pools;
+  while (pool && pool->threads_ != threads) pool = pool->next_;
+  if (!pool && (pool = create(threads))) {
+    pool->next_ = shared_pools;
+    shared_pools = pool;
+  }
+  if (pool) ++pool->uses_;
+  pthread_mutex_unlock(&shared_mutex);
+  return pool;
+}
+
+void ThreadPool::unshare(ThreadPool* pool) {
+  if (!pool) return;
+  pthread_mutex_lock(&shared_mutex);
+  bool last = --pool->uses_ == 0;
+  if (last) {
+    ThreadPool** link = &shared_pools;
+    while (*link != pool) link = &(*link)->next_;
+    *link = pool->next_;
+  }
+  pthread_mutex_unlock(&shared_mutex);
+  if (last) delete pool;
 }
 
 bool ThreadPool::acquire() {

@@ -35,6 +35,12 @@ class ThreadPool : public Allocated {
   /// This pool as C sees one.
   tenon_pool interface();
 
+  /// The pool that all models with this number of threads use, so that the threads of one model do
+  /// not spin against those of another. Null when memory is short.
+  static ThreadPool* share(uint32_t threads);
+  /// Ends one use of a shared pool; the last one ends its threads. Null is allowed.
+  static void unshare(ThreadPool* pool);
+
  private:
   struct Region {
     tenon_work work;
@@ -68,6 +74,8 @@ class ThreadPool : public Allocated {
   const uint32_t threads_;
   uint32_t members_ = 1;  ///< threads that exist, the caller's included; fixed once started
   bool started_ = false;
+  uint32_t uses_ = 0;           ///< of a shared pool
+  ThreadPool* next_ = nullptr;  ///< shared pools are a list
   Share* shares_ = nullptr;
   std::atomic<bool> stopping_ = false;
 

@@ -132,6 +132,22 @@ TEST(Pool, ServesManyCallersAtOnce) {
   for (std::thread& caller : callers) caller.join();
 }
 
+TEST(Pool, IsSharedByEqualNumbersOfThreads) {
+  ThreadPool* a = ThreadPool::share(3);
+  ThreadPool* b = ThreadPool::share(2);
+  ThreadPool* c = ThreadPool::share(3);
+  EXPECT_EQ(a, c);
+  EXPECT_NE(a, b);
+  EXPECT_EQ(b->threads(), 2u);
+  ThreadPool::unshare(a);
+  Counter counter(100);
+  c->run(Counter::work, &counter, 100);
+  EXPECT_TRUE(counter.all_are(1));
+  ThreadPool::unshare(c);
+  ThreadPool::unshare(b);
+  ThreadPool::unshare(nullptr);
+}
+
 TEST(Pool, CanBeMadeAndDroppedAnyTime) {
   for (int round = 0; round < 50; ++round) {
     Pool unused(ThreadPool::create(4));
