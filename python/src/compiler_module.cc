@@ -17,13 +17,14 @@ namespace {
 /// (kind, text) of an error: the package raises its own exception from it.
 nb::object compile(const std::string& path, const std::string& target, uint32_t threads,
                    std::map<std::string, std::vector<int64_t>> shapes,
-                   std::map<std::string, int64_t> symbols, std::set<std::string> without) {
+                   std::map<std::string, int64_t> symbols, std::set<std::string> without, const std::string& dump) {
   tenon::driver::CompileOptions options;
   options.target = target;
   options.threads = static_cast<int>(threads);
   options.shapes = std::move(shapes);
   options.symbols = std::move(symbols);
   options.without = std::move(without);
+  options.dump = dump;
   tenon::Result<CompiledModel> compiled = [&] {
     nb::gil_scoped_release unlocked;
     return tenon::driver::compile_file(path, options);
@@ -60,5 +61,5 @@ NB_MODULE(_compiler, m) {
         }
       });
   m.def("compile", &compile, nb::arg("path"), nb::arg("target"), nb::arg("threads"),
-        nb::arg("shapes"), nb::arg("symbols"), nb::arg("without"));
+        nb::arg("shapes"), nb::arg("symbols"), nb::arg("without"), nb::arg("dump"));
 }

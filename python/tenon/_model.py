@@ -86,13 +86,14 @@ class Model:
         return f"<tenon.Model ({show(self.inputs)}) -> ({show(self.outputs)})>"
 
 
-def compile(path, *, threads=1, shapes=None, target="native", without=()):
+def compile(path, *, threads=1, shapes=None, target="native", without=(), dump=None):
     """Compiles an .onnx file.
 
     threads: how many threads a call of the model uses at most.
     shapes: sizes to fix: {"x": (1, 3, 224, 224)} for an input, {"batch": 8} for a named size.
     target: the CPU to compile for, as the command line's --target.
     without: names of pipeline steps to leave out.
+    dump: a folder for the text of the model after each step that changed it.
 
     Raises CompileError, which says what is wrong, where, and what to do.
     """
@@ -100,7 +101,7 @@ def compile(path, *, threads=1, shapes=None, target="native", without=()):
 
     fixed = {k: list(v) for k, v in (shapes or {}).items() if not isinstance(v, int)}
     symbols = {k: v for k, v in (shapes or {}).items() if isinstance(v, int)}
-    compiled = _compiler.compile(os.fspath(path), target, threads, fixed, symbols, set(without))
+    compiled = _compiler.compile(os.fspath(path), target, threads, fixed, symbols, set(without), os.fspath(dump or ""))
     if isinstance(compiled, tuple):
         raise CompileError(*compiled)
     return Model(_runtime.load_memory(compiled, compiled.address, compiled.bytes, threads), compiled)

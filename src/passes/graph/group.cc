@@ -20,7 +20,7 @@ bool is_elementwise(const Module& module, NodeId node) {
 
 bool has_no_kernel(const Module& module, NodeId node) {
   const ops::Traits& traits = ops::operator_of(module.node(node).op).traits;
-  return traits.leaf || traits.view;
+  return traits.leaf || traits.view || module.node(node).op == ir::Op::kConcat;
 }
 
 class Grouper {

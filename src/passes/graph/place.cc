@@ -405,9 +405,11 @@ class Placer {
   std::vector<int> order_like(const std::vector<ValueId>& values, size_t n) {
     for (ValueId value : values) {
       const Placement& place = placement(value);
-      const bool repeated = std::ranges::any_of(place.strides, [](Dim s) { return s.is(0); });
-      if (place.storage && !repeated)
-        return memory_order(module_.dims, shape(value), place.strides);
+      bool repeated = !place.storage;
+      for (size_t axis = 0; axis < place.strides.size(); ++axis) {
+        repeated |= place.strides[axis].is(0) && !shape(value)[axis].is(1);
+      }
+      if (!repeated) return memory_order(module_.dims, shape(value), place.strides);
     }
     return row_major(n);
   }
