@@ -17,7 +17,8 @@ namespace {
 /// (kind, text) of an error: the package raises its own exception from it.
 nb::object compile(const std::string& path, const std::string& target, uint32_t threads,
                    std::map<std::string, std::vector<int64_t>> shapes,
-                   std::map<std::string, int64_t> symbols, std::set<std::string> without, const std::string& dump) {
+                   std::map<std::string, int64_t> symbols, std::set<std::string> without,
+                   const std::string& dump) {
   tenon::driver::CompileOptions options;
   options.target = target;
   options.threads = static_cast<int>(threads);

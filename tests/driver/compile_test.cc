@@ -71,6 +71,23 @@ TEST(Compile, ConcatenationsNeedNoKernels) {
   expect_native_equals_reference(m.module, {{1, 8, 6, 6}});
 }
 
+TEST(Compile, PartsOfAConcatenationThatAreViewsAreCopied) {
+  ModelBuilder m;
+  const auto x = m.input("x", {1, 4, 6, 6});
+  auto pointwise = [&](ir::ValueId v) {
+    return m.add(Op::kConv, {v, m.parameter({4, 4, 1, 1}), ir::ValueId()},
+                 conv_attrs({1, 1}, {0, 0, 0, 0}, {1, 1}, 1));
+  };
+  const auto first = pointwise(x);
+  const auto part = m.add(Op::kSlice, {first},
+                          {{"starts", std::vector<ir::Dim>{0, 2, 0, 0}},
+                           {"steps", std::vector<int64_t>{1, 1, 1, 1}},
+                           {"dims", std::vector<ir::Dim>{1, 2, 6, 6}}});
+  const auto joined = m.add(Op::kConcat, {part, pointwise(first)}, {{"axis", int64_t{1}}});
+  m.output(m.add(Op::kRelu, {joined}));
+  expect_native_equals_reference(m.module, {{1, 4, 6, 6}});
+}
+
 TEST(Compile, ViewsOfEveryKind) {
   ModelBuilder m;
   const auto x = m.input("x", {2, 6, 4, 5});

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/contains.h"
 #include "ops/op.h"
@@ -174,12 +175,14 @@ class Placer {
 
   /// Makes sure that a value which a group is about to read has a place.
   void ensure_placed(ValueId value) {
-    if (placed(value)) return;
     NodeId producer = module_.producer(value);
+    // A concatenation has its place as soon as one part is made; the other parts are seen to here.
+    const bool joins = producer && module_.node(producer).op == Op::kConcat;
+    if (joins ? !joined_.insert(value).second : placed(value)) return;
     TENON_CHECK(producer && !has_kernel(producer), "a kernel's result is placed before it is read");
     const Node& node = module_.node(producer);
     if (ops::operator_of(node.op).traits.leaf) return own(value, row_major(rank(value)), {});
-    if (node.op == Op::kConcat) return place_concat(value, node);
+    if (joins) return place_concat(value, node);
     place_view(value, producer);
   }
 
@@ -450,6 +453,7 @@ class Placer {
   std::vector<std::vector<NodeId>> readers_;  // by value, of the graph before copies
   std::unordered_map<ValueId, std::vector<int64_t>> wishes_;  // channels last, with this halo
   std::unordered_map<ValueId, Parent> parents_;
+  std::unordered_set<ValueId> joined_;  // concatenations all of whose parts are in place
   std::unordered_map<ValueId, std::vector<ValueId>> copies_;
   std::vector<Group> placed_;
 };
