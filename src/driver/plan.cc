@@ -167,8 +167,14 @@ class Planner {
     result.name = text(name);
     result.dtype = static_cast<uint32_t>(type.dtype);
     result.rank = static_cast<uint32_t>(type.rank());
-    for (size_t axis = 0; axis < type.rank(); ++axis)
+    for (size_t axis = 0; axis < type.rank(); ++axis) {
       result.dims[axis] = slots_.of(type.dims[axis]);
+      const auto limit = module_.dims.limits().find(module_.dims.to_string(type.dims[axis]));
+      if (limit != module_.dims.limits().end()) {
+        result.dims[axis] =
+            slots_.add(TENON_SLOT_MIN, result.dims[axis], slots_.constant(limit->second));
+      }
+    }
     return result;
   }
 

@@ -41,7 +41,9 @@ Result<std::map<std::string, int64_t>> bind_symbols(const ir::Module& module,
   }
   for (size_t k = 0; k < shapes.size(); ++k) {
     for (size_t axis = 0; axis < shapes[k].size(); ++axis) {
-      const int64_t expected = module.dims.evaluate(type_of(k).dims[axis], symbols);
+      int64_t expected = module.dims.evaluate(type_of(k).dims[axis], symbols);
+      const auto limit = module.dims.limits().find(module.dims.to_string(type_of(k).dims[axis]));
+      if (limit != module.dims.limits().end()) expected = std::min(expected, limit->second);
       if (expected != shapes[k][axis])
         return wrong(k, fmt::format("dim {} must be {}", axis, expected));
     }

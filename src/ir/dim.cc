@@ -246,9 +246,47 @@ bool Dims::never_negative(Dim dim) const {
     }
     std::unreachable();
   };
-  return std::ranges::all_of(terms(dim), [&](const Term& term) {
-    return term.coefficient >= 0 && std::ranges::all_of(term.atoms, atom_never_negative);
-  });
+  // The least value that each term can have; a symbol with a limit bounds a negative term.
+  int64_t least = 0;
+  for (const Term& term : terms(dim)) {
+    if (term.atoms.empty()) {
+      least += term.coefficient;
+    } else if (term.coefficient < 0) {
+      const Atom& atom = atoms_[term.atoms[0]];
+      const auto found = limits_.find(atom.symbol);
+      if (term.atoms.size() > 1 || found == limits_.end()) return false;
+      least += term.coefficient * found->second;
+    } else if (!std::ranges::all_of(term.atoms, atom_never_negative)) {
+      return false;
+    }
+  }
+  return least >= 0;
+}
+
+void Dims::limit(std::string_view symbol, int64_t largest) {
+  auto [entry, fresh] = limits_.try_emplace(std::string(symbol), largest);
+  if (!fresh) entry->second = std::min(entry->second, largest);
+}
+
+std::optional<Dim> Dims::unify(Dim a, Dim b) {
+  if (a == b) return a;
+  // Limits may have come after an expression was made: min(s, 512) is s once s is limited.
+  const auto limited = [&](Dim whole, Dim symbol) {
+    const std::vector<Term> whole_terms = terms(whole);
+    if (whole_terms.size() != 1 || whole_terms[0].atoms.size() != 1) return false;
+    if (whole_terms[0].coefficient != 1) return false;
+    const Atom& atom = atoms_[whole_terms[0].atoms[0]];
+    if (atom.kind != AtomKind::kMin) return false;
+    const Dim bound = atom.a == symbol ? atom.b : atom.a;
+    const std::vector<std::string> names = symbols(symbol);
+    if ((atom.a != symbol && atom.b != symbol) || !bound.is_constant()) return false;
+    if (names.size() != 1 || to_string(symbol) != names[0]) return false;
+    limit(names[0], bound.value());
+    return true;
+  };
+  if (limited(a, b)) return b;
+  if (limited(b, a)) return a;
+  return std::nullopt;
 }
 
 int64_t Dims::evaluate(Dim dim, const std::map<std::string, int64_t>& symbols) const {

@@ -75,6 +75,13 @@ class Dims {
   Dim max(Dim a, Dim b);
   Dim product(std::span<const Dim> dims);
 
+  /// One size for two that must be equal for the model to make sense. Where this only needs a symbol
+  /// to stay below a number (s against min(s, 512)) that becomes a limit; nothing when it needs more.
+  std::optional<Dim> unify(Dim a, Dim b);
+  /// The largest value of symbols that have one: inputs are checked against it.
+  const std::map<std::string, int64_t, std::less<>>& limits() const { return limits_; }
+  void limit(std::string_view symbol, int64_t largest);
+
   /// a / b where that is exact for every value of the symbols, as far as the normal form shows it.
   std::optional<Dim> exact_div(Dim a, Dim b);
 
@@ -111,6 +118,7 @@ class Dims {
   Split split(Dim a, Dim b);
   Dim rest_quotient(Dim a, int64_t b);
 
+  std::map<std::string, int64_t, std::less<>> limits_;
   std::vector<Atom> atoms_;
   std::vector<std::vector<Term>> expressions_;
   std::map<Atom, uint32_t> atom_index_;

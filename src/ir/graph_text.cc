@@ -44,6 +44,7 @@ class Printer {
     out_ = fmt::format("module {} ", quoted(module_.name));
     if (!graph.name.empty()) out_ += fmt::format("graph {} ", quoted(graph.name));
     out_ += "{\n";
+    for (const auto& [symbol, largest] : module_.dims.limits()) line("limit {} {}", symbol, largest);
     for (ValueId input : graph.inputs) line("input {}", definition(input));
     for (NodeId node : graph.nodes) print_node(module_.node(node));
     for (size_t i = 0; i < graph.outputs.size(); ++i) {

@@ -34,6 +34,7 @@ class Parser {
     if (cursor_.sees("%")) return node();
     if (cursor_.accept("input")) return input();
     if (cursor_.accept("output")) return output();
+    if (cursor_.accept("limit")) return limit();
     if (cursor_.accept("place")) return placement();
     if (cursor_.accept("group")) return group();
     return cursor_.error("expected a value, 'input', 'output', 'place', 'group' or '}'");
@@ -259,6 +260,13 @@ class Parser {
     }
     TENON_TRY(std::string name, optional_label());
     return module_.add_owned_data(type, bytes, std::move(name));
+  }
+
+  Result<void> limit() {
+    TENON_TRY(const std::string_view symbol, cursor_.word());
+    TENON_TRY(const int64_t largest, cursor_.integer());
+    module_.dims.limit(symbol, largest);
+    return {};
   }
 
   Result<void> placement() {

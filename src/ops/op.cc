@@ -112,7 +112,7 @@ ir::ValueId add_constant(ir::Module& module, const Tensor& tensor, ir::OriginId 
 }
 
 std::expected<std::vector<ir::Dim>, std::string> broadcast(
-    std::span<const std::vector<ir::Dim>> shapes, const ir::Dims& dims) {
+    std::span<const std::vector<ir::Dim>> shapes, ir::Dims& dims) {
   size_t rank = 0;
   for (const auto& shape : shapes) rank = std::max(rank, shape.size());
   std::vector<ir::Dim> result(rank, 1);
@@ -120,11 +120,13 @@ std::expected<std::vector<ir::Dim>, std::string> broadcast(
     for (size_t i = 0; i < shape.size(); ++i) {
       ir::Dim& target = result[rank - shape.size() + i];
       if (target == shape[i] || shape[i].is(1)) continue;
-      if (!target.is(1)) {
+      const std::optional<ir::Dim> both =
+          target.is(1) ? std::optional(shape[i]) : dims.unify(target, shape[i]);
+      if (!both) {
         return wrong("shapes {} do not broadcast: {} against {}", shapes_text(dims, shapes),
                      dims.to_string(target), dims.to_string(shape[i]));
       }
-      target = shape[i];
+      target = *both;
     }
   }
   return result;

@@ -73,6 +73,6 @@ ir::ValueId add_constant(ir::Module& module, const Tensor& tensor, ir::OriginId 
 
 /// The numpy broadcast of shapes; symbolic dims broadcast with themselves and with 1.
 std::expected<std::vector<ir::Dim>, std::string> broadcast(
-    std::span<const std::vector<ir::Dim>> shapes, const ir::Dims& dims);
+    std::span<const std::vector<ir::Dim>> shapes, ir::Dims& dims);
 
 }  // namespace tenon::ops

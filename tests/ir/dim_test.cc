@@ -200,5 +200,17 @@ TEST_F(DimTest, NormalFormsEvaluateLikeWhatTheyCameFrom) {
   }
 }
 
+TEST(Dim, UnifyingWithAMinimumLimitsTheSymbol) {
+  Dims dims;
+  const Dim s = dims.symbol("s"), t = dims.symbol("t");
+  EXPECT_EQ(dims.unify(s, t), std::nullopt);
+  EXPECT_EQ(dims.unify(dims.min(s, 512), t), std::nullopt);
+  EXPECT_TRUE(dims.limits().empty());
+  EXPECT_EQ(dims.unify(dims.min(s, 512), s), s);
+  EXPECT_EQ(dims.limits().at("s"), 512);
+  EXPECT_EQ(dims.min(s, 600), s);
+  EXPECT_NE(dims.min(s, 500), s);
+}
+
 }  // namespace
 }  // namespace tenon::ir
