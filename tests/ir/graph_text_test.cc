@@ -30,7 +30,7 @@ constexpr std::string_view kEverything = R"text(module "net \"v1\"" graph "main"
   output %5 "y"
   output %9
   output %5 "again \x0a"
-  place %3 {offset = 7, size = 1000*batch, strides = [896*"image size", 224*"image size", 224, 1], zero_halo}
+  place %3 {offset = 7, size = 1000*batch, strides = [896*"image size", 224*"image size", 224, 1], halo = [0, 1, 1, 0]}
   place %4 in %3 {offset = 7, strides = [896*"image size", 224*"image size", 224, 1]}
   group [%3, %4] anchor %3
   group [%5]
@@ -73,7 +73,7 @@ TEST(GraphText, ReadsWhatItSays) {
   EXPECT_EQ(values[2], 0.1f);
   EXPECT_TRUE(std::signbit(values[1]));
   EXPECT_EQ(module.placements.size(), module.value_count());
-  EXPECT_TRUE(module.placements[3].zero_halo);
+  EXPECT_EQ(module.placements[3].halo, (std::vector<int64_t>{0, 1, 1, 0}));
   EXPECT_EQ(module.placements[4].storage, ValueId(3));
   EXPECT_EQ(module.groups[0].anchor, conv);
   EXPECT_FALSE(module.groups[1].anchor);
@@ -220,7 +220,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "line 2, column 51: data of a type that no memory can hold"},
         BadText{"input %0: f32[] group [%0]", "line 2, column 24: expected the result of a node"},
         BadText{"input %0: f32[] place %0 {at = 3}",
-                "line 2, column 27: expected 'offset', 'size', 'strides' or 'zero_halo'"},
+                "line 2, column 27: expected 'offset', 'size', 'strides' or 'halo'"},
         BadText{"input %0 \"x", "line 2, column 10: a text without its closing quote"},
         BadText{
             "input %0 \"\\q\": f32[]",
