@@ -14,6 +14,7 @@ using ir::LoopBuilder;
 using ir::R;
 using testing::Data;
 using testing::expect_agreement;
+using testing::expect_code_on_all_targets;
 using testing::random_data;
 
 constexpr int64_t kTasks = 12;
@@ -60,7 +61,9 @@ class Elementwise {
     data.push_back(random_data(DType::kBool, elements, 4));
     data.push_back(random_data(dtype_, elements * out_count_, 5));
     data.push_back(random_data(DType::kBool, elements * flag_count_, 6));
-    expect_agreement(b_.finish(), data, {}, kTasks);
+    ir::Function function = b_.finish();
+    expect_agreement(function, data, {}, kTasks);
+    expect_code_on_all_targets(function);
   }
 
  private:
@@ -208,8 +211,9 @@ TEST_P(EachCast, ScalarAndVector) {
       }
     });
   }
-  expect_agreement(b.finish(),
-                   {data, random_data(to, kElements, 8), random_data(to, kElements, 9)});
+  ir::Function function = b.finish();
+  expect_agreement(function, {data, random_data(to, kElements, 8), random_data(to, kElements, 9)});
+  expect_code_on_all_targets(function);
 }
 
 TEST_P(EachType, MaskedMemory) {
@@ -235,6 +239,7 @@ TEST_P(EachType, MaskedMemory) {
   std::vector<Data> memory = {random_data(dtype(), kElements, 2), permutation,
                               random_data(dtype(), kElements, 3),
                               random_data(dtype(), kElements, 4)};
+  expect_code_on_all_targets(function);
   for (int64_t count : {0, 1, 5, 13, 23}) {
     int64_t tasks = std::min<int64_t>(kTasks, kElements / lanes());
     // The full store to y needs room for whole vectors; only its loads are masked.

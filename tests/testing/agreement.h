@@ -98,4 +98,12 @@ inline int32_t expect_agreement(const ir::Function& function, const std::vector<
   return *code;
 }
 
+/// Every known target gives code that links, which shows that no function of a library is missing.
+inline void expect_code_on_all_targets(const ir::Function& function) {
+  for (const std::string& name : target_names()) {
+    codegen::Image image = codegen::compile({&function, 1}, *find_target(name));
+    EXPECT_FALSE(image.code.empty()) << name;
+  }
+}
+
 }  // namespace tenon::testing
