@@ -17,8 +17,7 @@ llvm::Value* emit_fma(Builder& builder, ir::DType dtype, llvm::Value* a, llvm::V
 /// Casts to and from f16 and bf16 go through f32, as in eager PyTorch.
 llvm::Value* emit_cast(Builder& builder, llvm::Value* value, ir::DType from, ir::DType to);
 
-/// Joins the lanes of `value` with the binary kind that the reduce kind stands for: the upper half
-/// onto the lower half, until one lane is left (a middle lane waits for the next round).
+/// Joins all lanes with the binary kind that the reduce kind stands for, in the order of ir/loop.h.
 llvm::Value* emit_reduce(Builder& builder, ir::ExprKind kind, ir::DType dtype, llvm::Value* value);
 
 /// A constant of that type in all lanes.

@@ -32,6 +32,8 @@ class Emitter {
 
  private:
   BasicBlock* new_block(const char* name);
+  /// Makes `block` the last one, so that the text reads in the order of the loops.
+  void continue_in(BasicBlock* block);
   void emit_entry();
   void emit_task_loop(Value* begin, Value* end);
   void require(Value* ok, int64_t code);
@@ -99,6 +101,11 @@ Emitter::Emitter(const ir::Function& function, const Target& target, bool checke
 
 BasicBlock* Emitter::new_block(const char* name) {
   return BasicBlock::Create(context_, name, kernel_);
+}
+
+void Emitter::continue_in(BasicBlock* block) {
+  block->moveAfter(&kernel_->back());
+  builder_.SetInsertPoint(block);
 }
 
 llvm::Function* Emitter::run() {
@@ -245,7 +252,7 @@ void Emitter::emit_loop(Value* begin, Value* end, int64_t step, const char* name
                         const std::function<void(Value*)>& body) {
   BasicBlock* before = builder_.GetInsertBlock();
   BasicBlock* top = new_block(name);
-  BasicBlock* after = BasicBlock::Create(context_, "after");
+  BasicBlock* after = new_block("after");
   Value* enters = builder_.CreateICmpSLT(begin, end);
   if (auto* constant = llvm::dyn_cast<llvm::ConstantInt>(enters)) {
     builder_.CreateBr(constant->isOne() ? top : after);
@@ -260,28 +267,25 @@ void Emitter::emit_loop(Value* begin, Value* end, int64_t step, const char* name
   Value* next = builder_.CreateNSWAdd(counter, builder_.getInt64(step));
   counter->addIncoming(next, builder_.GetInsertBlock());
   builder_.CreateCondBr(builder_.CreateICmpSLT(next, end), top, after);
-  after->insertInto(kernel_);
-  builder_.SetInsertPoint(after);
+  continue_in(after);
 }
 
 void Emitter::emit_if(const ir::Statement& statement) {
   Value* condition = value(statement.value);
   forget(known_in_statement_, 0);
   BasicBlock* then = new_block("then");
-  BasicBlock* after = BasicBlock::Create(context_, "after");
-  BasicBlock* otherwise = statement.other ? BasicBlock::Create(context_, "else") : after;
+  BasicBlock* after = new_block("after");
+  BasicBlock* otherwise = statement.other ? new_block("else") : after;
   builder_.CreateCondBr(condition, then, otherwise);
   builder_.SetInsertPoint(then);
   emit_block(statement.body);
   builder_.CreateBr(after);
   if (statement.other) {
-    otherwise->insertInto(kernel_);
-    builder_.SetInsertPoint(otherwise);
+    continue_in(otherwise);
     emit_block(statement.other);
     builder_.CreateBr(after);
   }
-  after->insertInto(kernel_);
-  builder_.SetInsertPoint(after);
+  continue_in(after);
 }
 
 bool Emitter::is_stable(ExprId id) {

@@ -1,7 +1,6 @@
 // Executes a loop function, slowly and exactly as ir/loop.h says: the oracle of generated code.
 //
-// Where the language leaves a choice: reduce_* joins the upper half of the lanes onto the lower
-// half until one is left, as codegen does; division by zero and a shift too far give 0; a float out
+// Where the language leaves a value open: division by zero and a shift too far give 0; a float out
 // of an integer's range saturates; scratch starts as 0xAB bytes, so that reading what was never
 // written shows. Math functions are those of libm in double precision, rounded to their type.
 #pragma once
