@@ -170,7 +170,7 @@ class Loops {
       const int unroll = depth_known && *depth_known < kUnroll ? 1 : kUnroll;
       E main = c_.depth - c_.depth % unroll;
       b_.loop("k", b_.integer(0), main, unroll, [&](E k) {
-        if (stream_weights_) prefetch(panel_address, b_offset, k, strip);
+        if (stream_weights_) prefetch(b_offset, k, strip);
         for (int u = 0; u < unroll; ++u)
           step(points, accumulators, vectors, a_offset, b_offset, k + u, masks);
       });
@@ -224,15 +224,14 @@ class Loops {
 
   /// Weights larger than the cache arrive while the panel before is at work: over the first strips,
   /// a line of the next panel for each kUnroll steps of the reduction.
-  void prefetch(E panel_address, E b_offset, E k, E strip) {
-    constexpr int kStrips = 8;
+  void prefetch(E b_offset, E k, E strip) {
+    constexpr int kStrips = 4;
     E next = b_offset + c_.panel_step + k * c_.b_step;
     E line = b_.floor_mod(strip, b_.integer(kStrips)) * c_.b_step;
-    static_cast<void>(panel_address);
     b_.prefetch(c_.b, next + line);
   }
 
-  static constexpr int kUnroll = 8;
+  static constexpr int kUnroll = 4;
 
   LoopBuilder& b_;
   const Contraction& c_;

@@ -2,6 +2,7 @@
 
 #include <unordered_set>
 
+#include "ops/cost.h"
 #include "ops/op.h"
 #include "passes/graph/group.h"
 #include "passes/graph/group_scope.h"
@@ -106,6 +107,10 @@ std::vector<Kernel> to_loops(Module& module, const Target& target) {
     }
     kernels.push_back(scope.finish());
     kernels.back().bytes = traffic(module, group);
+    for (ir::NodeId node : group.nodes) {
+      kernels.back().flops =
+          module.dims.add(kernels.back().flops, ops::flops(module, module.node(node)));
+    }
   }
   return kernels;
 }

@@ -1,0 +1,45 @@
+#include "ops/cost.h"
+
+namespace tenon::ops {
+
+ir::Dim flops(ir::Module& module, const ir::Node& node) {
+  ir::Dims& dims = module.dims;
+  auto shape = [&](size_t operand) -> const std::vector<ir::Dim>& {
+    return module.value(node.inputs[operand]).type.dims;
+  };
+  const std::vector<ir::Dim>& result = module.value(node.outputs[0]).type.dims;
+  const ir::Dim elements = dims.product(result);
+  auto twice = [&](ir::Dim products) { return dims.mul(products, 2); };
+  switch (node.op) {
+    case ir::Op::kMatMul: return twice(dims.mul(elements, shape(0).back()));
+    case ir::Op::kConv: {
+      // Taps times channels of a group: the filter's elements per output channel, packed or not.
+      const int64_t groups = node.attrs.integer("groups");
+      ir::Dim depth = dims.floor_div(shape(0)[1], groups);
+      const size_t spatial = result.size() - 2;
+      const bool packed = node.attrs.integer_or("packed", 0) > 0;
+      const bool depthwise = shape(1).size() == spatial + 1;
+      const size_t first = !packed ? 2 : depthwise ? 0 : 2;
+      for (size_t axis = 0; axis < spatial; ++axis) {
+        depth = dims.mul(depth, shape(1)[first + axis]);
+      }
+      return twice(dims.mul(elements, depth));
+    }
+    case ir::Op::kConvTranspose:
+      return twice(dims.mul(dims.product(shape(0)), dims.product(std::span(shape(1)).subspan(1))));
+    case ir::Op::kLstm:
+    case ir::Op::kGru:
+    case ir::Op::kRnn: {
+      const ir::Dim rows = dims.mul(shape(0)[0], shape(0)[1]);
+      return twice(dims.mul(rows, dims.product(shape(2))));
+    }
+    case ir::Op::kAttention: {
+      const ir::Dim scores = dims.mul(dims.product(std::span(shape(0)).first(3)), shape(1)[2]);
+      return twice(dims.mul(scores, dims.add(shape(0)[3], shape(2)[3])));
+    }
+    case ir::Op::kReduce: return dims.product(shape(0));
+    default: return elements;
+  }
+}
+
+}  // namespace tenon::ops
