@@ -200,22 +200,18 @@ Evaluated evaluate_rnn(EvaluateContext& context) {
 
 /// The naive loops of one layer: one task per batch element, which keeps its state in scratch
 /// memory and walks through the steps.
-class RecurrentLoops {
- public:
-  RecurrentLoops(ir::LoopScope& scope, int64_t gates)
-      : scope_(scope),
-        builder(scope.builder()),
-        hidden(builder.integer(scope.attrs().integer("hidden"))),
-        type{ir::compute_type(scope.result_type(0).dtype)},
-        zero(builder.literal(0, type)),
-        one(builder.literal(1, type)),
-        steps_(scope.dim(scope.operand_type(kX).dims[0])),
-        inputs_(scope.dim(scope.operand_type(kX).dims[2])),
-        batch_(tasks_over(builder, extents_of(scope, scope.operand_type(kX)), std::vector{1})[1]),
-        width_(hidden * gates),
-        from_x(builder, "from_x", type.dtype, width_),
-        from_h(builder, "from_h", type.dtype, width_),
-        h(builder, "h", type.dtype, hidden) {}
+struct RecurrentLoops {
+  ir::LoopScope& scope;
+  int64_t gates;
+  ir::LoopBuilder& builder = scope.builder();
+  ir::VectorType type{ir::compute_type(scope.result_type(0).dtype)};
+  E zero = builder.literal(0, type), one = builder.literal(1, type);
+  E hidden = builder.integer(scope.attrs().integer("hidden")), width = hidden * gates;
+  std::vector<E> sizes = extents_of(scope, scope.operand_type(kX));  // steps, batch, inputs
+  E batch = tasks_over(builder, sizes, std::vector{1})[1];
+  Scratch from_x{builder, "from_x", type.dtype, width};
+  Scratch from_h{builder, "from_h", type.dtype, width};
+  Scratch h{builder, "h", type.dtype, hidden};
 
   void for_each_unit(const std::function<void(E)>& body) {
     builder.loop("j", hidden, body, ir::LoopKind::kVector);
@@ -223,25 +219,23 @@ class RecurrentLoops {
 
   void load_state(Scratch& state, int operand) {
     for_each_unit([&](E j) {
-      state.set(j,
-                scope_.has_operand(operand) ? scope_.load(operand, std::vector{batch_, j}) : zero);
+      state.set(j, scope.has_operand(operand) ? scope.load(operand, std::vector{batch, j}) : zero);
     });
   }
 
   void store_state(const Scratch& state, int result) {
-    for_each_unit([&](E j) { scope_.store(result, std::vector{batch_, j}, state[j]); });
+    for_each_unit([&](E j) { scope.store(result, std::vector{batch, j}, state[j]); });
   }
 
   /// The bias (part 0 that of w, 1 that of r) plus a product with one row of w or r.
   E row_product(int matrix, E row, E count, const std::function<E(E)>& vector) {
     const int64_t part = matrix == kW ? 0 : 1;
-    const E bias =
-        scope_.has_operand(kB) ? scope_.load(kB, std::vector{width_ * part + row}) : zero;
+    const E bias = scope.has_operand(kB) ? scope.load(kB, std::vector{width * part + row}) : zero;
     const ir::R sum = builder.let_register("sum", bias);
     builder.loop(
         "k", count,
         [&](E k) {
-          const E weight = scope_.load(matrix, std::vector{row, k});
+          const E weight = scope.load(matrix, std::vector{row, k});
           builder.assign(sum, builder.fma(weight, vector(k), sum));
         },
         ir::LoopKind::kVector);
@@ -251,16 +245,17 @@ class RecurrentLoops {
   /// Loops over the steps: computes x' and h', runs the cell, which updates h, and stores y.
   void run(const std::function<void()>& cell) {
     load_state(h, kH0);
-    builder.loop("step", steps_, [&](E step) {
-      const E time = builder.let("time", scope_.attrs().flag("reverse") ? steps_ - 1 - step : step);
-      builder.loop("row", width_, [&](E row) {
-        from_x.set(row, row_product(kW, row, inputs_, [&](E k) {
-                     return scope_.load(kX, std::vector{time, batch_, k});
+    builder.loop("step", sizes[0], [&](E step) {
+      const E time =
+          builder.let("time", scope.attrs().flag("reverse") ? sizes[0] - 1 - step : step);
+      builder.loop("row", width, [&](E row) {
+        from_x.set(row, row_product(kW, row, sizes[2], [&](E k) {
+                     return scope.load(kX, std::vector{time, batch, k});
                    }));
         from_h.set(row, row_product(kR, row, hidden, [&](E k) { return h[k]; }));
       });
       cell();
-      for_each_unit([&](E j) { scope_.store(0, std::vector{time, batch_, j}, h[j]); });
+      for_each_unit([&](E j) { scope.store(0, std::vector{time, batch, j}, h[j]); });
     });
     store_state(h, 1);
   }
@@ -268,32 +263,17 @@ class RecurrentLoops {
   /// Gate g of unit j before its activation.
   E gate(int64_t g, E j) const { return from_x[hidden * g + j] + from_h[hidden * g + j]; }
   E tanh(E x) { return builder.unary(ir::ExprKind::kTanh, x); }
-
- private:
-  ir::LoopScope& scope_;
-
- public:
-  ir::LoopBuilder& builder;
-  E hidden;
-  ir::VectorType type;
-  E zero, one;
-
- private:
-  E steps_, inputs_, batch_, width_;
-
- public:
-  Scratch from_x, from_h, h;
 };
 
 void lstm_loops(ir::LoopScope& scope) {
-  RecurrentLoops layer(scope, 4);
+  RecurrentLoops layer{scope, 4};
   ir::LoopBuilder& builder = layer.builder;
   Scratch c(builder, "c", layer.type.dtype, layer.hidden);
   layer.load_state(c, kC0);
   layer.run([&] {
     layer.for_each_unit([&](E j) {
-      const E input = sigmoid(builder, layer.gate(0, j)),
-              forget = sigmoid(builder, layer.gate(2, j));
+      const E input = sigmoid(builder, layer.gate(0, j));
+      const E forget = sigmoid(builder, layer.gate(2, j));
       const E next = builder.let("next", forget * c[j] + input * layer.tanh(layer.gate(3, j)));
       c.set(j, next);
       layer.h.set(j, sigmoid(builder, layer.gate(1, j)) * layer.tanh(next));
@@ -303,7 +283,7 @@ void lstm_loops(ir::LoopScope& scope) {
 }
 
 void gru_loops(ir::LoopScope& scope) {
-  RecurrentLoops layer(scope, 3);
+  RecurrentLoops layer{scope, 3};
   ir::LoopBuilder& builder = layer.builder;
   Scratch candidate(builder, "candidate", layer.type.dtype, layer.hidden);
   Scratch reset(builder, "reset", layer.type.dtype, layer.hidden);
@@ -330,7 +310,7 @@ void gru_loops(ir::LoopScope& scope) {
 }
 
 void rnn_loops(ir::LoopScope& scope) {
-  RecurrentLoops layer(scope, 1);
+  RecurrentLoops layer{scope, 1};
   const bool relu = scope.attrs().text("activation") == "Relu";
   layer.run([&] {
     layer.for_each_unit([&](E j) {

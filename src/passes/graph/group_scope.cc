@@ -230,6 +230,13 @@ std::vector<int> GroupScope::memory_order(int result) const {
                               module_.placements[value.index].strides);
 }
 
+std::vector<int> GroupScope::operand_order(int operand) const {
+  const ValueId value = module_.node(group_.anchor).inputs[operand];
+  if (made_here(value) || module_.scalar(value)) return LoopScope::operand_order(operand);
+  return passes::memory_order(module_.dims, module_.value(value).type.dims,
+                              module_.placements[value.index].strides);
+}
+
 bool GroupScope::adjacent(int outer, int inner) const {
   const ValueId result = group_result(module_, group_);
   const std::vector<Dim>& shape = module_.value(result).type.dims;

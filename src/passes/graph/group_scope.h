@@ -28,6 +28,7 @@ class GroupScope final : public ir::LoopScope {
   ir::View view(int operand) override;
   bool adjacent(int outer, int inner) const override;
   std::vector<int> memory_order(int result) const override;
+  std::vector<int> operand_order(int operand) const override;
 
   /// Loops of a group without an anchor: one nest over the result, adjacent axes merged where all
   /// memory allows it.
