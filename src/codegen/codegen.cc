@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/MC/TargetRegistry.h>
+#include <llvm/Support/CommandLine.h>
 #include <llvm/Support/SmallVectorMemoryBuffer.h>
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/Support/raw_ostream.h>
@@ -34,6 +35,10 @@ std::unique_ptr<llvm::TargetMachine> make_machine(const Target& target) {
     LLVMInitializeAArch64Target();
     LLVMInitializeAArch64TargetMC();
     LLVMInitializeAArch64AsmPrinter();
+    // Loop strength reduction takes half of the time of code generation, and our addresses are in
+    // final form (memory.cc).
+    static_cast<llvm::cl::opt<bool>*>(llvm::cl::getRegisteredOptions().lookup("disable-lsr"))
+        ->setValue(true);
     return true;
   }();
   static_cast<void>(initialized);

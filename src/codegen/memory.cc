@@ -29,8 +29,33 @@ Memory::Memory(Builder& builder, const ir::Function& function, std::vector<Buffe
 }
 
 Value* Memory::address(ir::BufferId buffer, Value* index) {
+  // What stays the same in the innermost loop is added to the pointer first, a constant last: so
+  // machine code hoists the former and has the latter as displacement.
+  std::vector<Value*> terms = {index}, fixed;
+  Value* varying = nullptr;
+  int64_t displacement = 0;
+  while (!terms.empty()) {
+    Value* term = terms.back();
+    terms.pop_back();
+    const auto* sum = llvm::dyn_cast<llvm::BinaryOperator>(term);
+    const auto* instruction = llvm::dyn_cast<llvm::Instruction>(term);
+    if (sum && sum->getOpcode() == llvm::Instruction::Add) {
+      terms.insert(terms.end(), {sum->getOperand(1), sum->getOperand(0)});
+    } else if (const auto* number = llvm::dyn_cast<llvm::ConstantInt>(term)) {
+      displacement += number->getSExtValue();
+    } else if (instruction && (llvm::isa<llvm::PHINode>(instruction) ||
+                               instruction->getParent() == builder_.GetInsertBlock())) {
+      varying = varying ? builder_.CreateAdd(varying, term) : term;
+    } else {
+      fixed.push_back(term);
+    }
+  }
   llvm::Type* element = memory_type(builder_.getContext(), {function_.buffer(buffer).dtype, 1});
-  return builder_.CreateGEP(element, values_[buffer.index].pointer, index);
+  Value* pointer = values_[buffer.index].pointer;
+  for (Value* term : fixed) pointer = builder_.CreateGEP(element, pointer, term);
+  if (varying) pointer = builder_.CreateGEP(element, pointer, varying);
+  if (displacement == 0) return pointer;
+  return builder_.CreateGEP(element, pointer, builder_.getInt64(displacement));
 }
 
 llvm::Align Memory::alignment(ir::BufferId buffer) const {
