@@ -25,7 +25,7 @@ Evaluated evaluate(ir::Op op, EvaluateContext& context) {
   Tensor& result = *context.results[0];
   ir::LoopBuilder builder("evaluate");
   std::vector<ir::E> operands;
-  std::vector<Strided> reads;
+  std::vector<StridedReader> reads;
   for (const Tensor* operand : context.operands) {
     ir::BufferId buffer = builder.buffer("operand", operand->dtype(), ir::BufferKind::kInput);
     ir::E element = builder.load(buffer, builder.integer(0));

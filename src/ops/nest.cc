@@ -87,12 +87,12 @@ void Nest::rows(ir::E task, const RowBody& body) const {
   if (chunk_ != 0) {
     ir::E part = split_ == 0 ? task : task % parts();
     if (split_ != 0) rest = task / parts();
-    begin = pin(builder, "begin", part * chunk_);
-    end = pin(builder, "end", builder.min(begin + chunk_, end));
+    begin = builder.let("begin", part * chunk_);
+    end = builder.let("end", builder.min(begin + chunk_, end));
   }
   for (size_t i = split_; i-- > 0;) {
     ir::E position = i == 0 ? rest : rest % extent(i);
-    set(i, pin(builder, fmt::format("i{}", order_[i]), position));
+    set(i, builder.let(fmt::format("i{}", order_[i]), position));
     if (i != 0) rest = rest / extent(i);
   }
 
@@ -157,23 +157,6 @@ void for_each_in_box(ir::LoopBuilder& builder, std::span<const ir::E> extents,
                  innermost ? ir::LoopKind::kVector : ir::LoopKind::kSerial);
   };
   descend();
-}
-
-ir::E pin(ir::LoopBuilder& builder, std::string name, ir::E value) {
-  const ir::Function& function = builder.function();
-  const ir::Expr& expr = function.expr(value.id);
-  switch (expr.kind) {
-    case ir::ExprKind::kInteger:
-    case ir::ExprKind::kFloat:
-    case ir::ExprKind::kParam: return value;
-    case ir::ExprKind::kVariable:
-      if (!function.variable(ir::VariableId(static_cast<size_t>(expr.bits))).is_register) {
-        return value;
-      }
-      break;
-    default: break;
-  }
-  return builder.let(std::move(name), value);
 }
 
 std::vector<ir::E> broadcast_index(ir::LoopScope& scope, int operand,

@@ -61,9 +61,6 @@ void for_each_element(ir::LoopScope& scope, const ElementBody& body,
 void for_each_in_box(ir::LoopBuilder& builder, std::span<const ir::E> extents,
                      const ElementBody& body);
 
-/// `value` computed here: a variable, unless it is one or a constant already.
-ir::E pin(ir::LoopBuilder& builder, std::string name, ir::E value);
-
 /// Where an operand is read for the element of result 0 at `index`, by numpy's broadcasting.
 std::vector<ir::E> broadcast_index(ir::LoopScope& scope, int operand, std::span<const ir::E> index);
 

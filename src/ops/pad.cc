@@ -131,10 +131,10 @@ void to_loops(ir::LoopScope& scope) {
       } else {
         i = source(builder, mode, i, extents[axis]);
       }
-      from[axis] = pin(builder, "from", i);
+      from[axis] = builder.let("from", i);
     }
     ir::E fill;
-    if (constant) fill = pin(builder, "fill", value());
+    if (constant) fill = builder.let("fill", value());
     auto copy = [&](ir::E begin, ir::E end, bool outside) {
       if (begin.id == end.id) return;
       for_each_in(builder, index, {row.axis, begin, end}, [&](std::span<const ir::E> at) {
@@ -155,8 +155,8 @@ void to_loops(ir::LoopScope& scope) {
       if (row.axis < 0) return copy(row.begin, row.end, false);
       const auto axis = static_cast<size_t>(row.axis);
       auto clamp = [&](ir::E i) { return builder.min(builder.max(i, row.begin), row.end); };
-      ir::E first = pin(builder, "first", clamp(before[axis]));
-      ir::E last = pin(builder, "last", clamp(before[axis] + extents[axis]));
+      ir::E first = builder.let("first", clamp(before[axis]));
+      ir::E last = builder.let("last", clamp(before[axis] + extents[axis]));
       copy(row.begin, first, true);
       copy(first, last, false);
       copy(last, row.end, true);

@@ -101,7 +101,7 @@ void to_loops(ir::LoopScope& scope) {
       index[axis] = scope.builder().integer(0);
       std::vector<ir::E> base = source_index(scope, matches, index);
       for (ir::E& position : base) {
-        position = pin(scope.builder(), "from", position);
+        position = scope.builder().let("from", position);
       }
       ir::E start = base[match.from_end - 1];
       for_each_in(scope.builder(), index, row, [&](std::span<const ir::E> at) {

@@ -316,8 +316,8 @@ class ResizeLoops {
         if (static_cast<int>(axis) == row.axis) continue;
         by_axis[axis] = taken(axis, index[axis]);
         for (Sample<ir::E>& sample : by_axis[axis]) {
-          sample.position = pin(builder_, "position", sample.position);
-          sample.weight = pin(builder_, "weight", sample.weight);
+          sample.position = builder_.let("position", sample.position);
+          sample.weight = builder_.let("weight", sample.weight);
         }
       }
       for_each_in(builder_, index, row, [&](std::span<const ir::E> at) {

@@ -227,12 +227,12 @@ void nd_to_loops(ir::LoopScope& scope) {
   chunk = builder.min(chunk, builder.max(slots, one));
   ir::E task = builder.tasks(ceil_div(slots, chunk));
   ir::BufferId part = builder.buffer("part", dtype, ir::BufferKind::kScratch, chunk * inner);
-  ir::E begin = pin(builder, "begin", task * chunk);
-  ir::E end = pin(builder, "end", builder.min(begin + chunk, slots));
+  ir::E begin = builder.let("begin", task * chunk);
+  ir::E end = builder.let("end", builder.min(begin + chunk, slots));
 
   /// The slot's slice: `element(index of x, index in the slice, place in `part`)`.
   auto for_each_in_slot = [&](std::span<const ir::E> slot_index, ir::E slot, auto element) {
-    ir::E base = pin(builder, "base", (slot - begin) * inner);
+    ir::E base = builder.let("base", (slot - begin) * inner);
     for_each_in_box(builder, inner_extents, [&](std::span<const ir::E> at) {
       std::vector<ir::E> index(slot_index.begin(), slot_index.end());
       index.insert(index.end(), at.begin(), at.end());
@@ -246,7 +246,7 @@ void nd_to_loops(ir::LoopScope& scope) {
       std::vector<ir::E> slot_index(tuple);
       ir::E rest = slot;
       for (size_t i = tuple; i-- > 0;) {
-        slot_index[i] = pin(builder, "at", i == 0 ? rest : rest % extents[i]);
+        slot_index[i] = builder.let("at", i == 0 ? rest : rest % extents[i]);
         rest = rest / extents[i];
       }
       for_each_in_slot(slot_index, slot, element);
@@ -273,7 +273,7 @@ void nd_to_loops(ir::LoopScope& scope) {
       positions.push_back(load_position(scope, 1, where, extents[i]));
       slot = slot * extents[i] + positions.back();
     }
-    slot = pin(builder, "slot", slot);
+    slot = builder.let("slot", slot);
     builder.if_then((begin <= slot) & (slot < end), [&] {
       auto apply = [&](std::span<const ir::E>, std::span<const ir::E> at, ir::E place) {
         std::vector<ir::E> from = at_tuple;

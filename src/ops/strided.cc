@@ -20,7 +20,8 @@ void read_run(const T* source, int64_t stride, int64_t count, T* target) {
 
 }  // namespace
 
-Strided::Strided(std::span<const int64_t> shape, std::span<const int64_t> strides, int64_t offset)
+StridedReader::StridedReader(std::span<const int64_t> shape, std::span<const int64_t> strides,
+                             int64_t offset)
     : offset_(offset) {
   for (size_t i = 0; i < shape.size(); ++i) {
     if (shape[i] == 1) continue;
@@ -38,7 +39,8 @@ Strided::Strided(std::span<const int64_t> shape, std::span<const int64_t> stride
   }
 }
 
-void Strided::read(const Tensor& source, int64_t first, int64_t count, std::byte* target) const {
+void StridedReader::read(const Tensor& source, int64_t first, int64_t count,
+                         std::byte* target) const {
   if (count == 0) return;
   std::vector<int64_t> index(shape_.size());
   int64_t position = offset_;
@@ -76,7 +78,7 @@ void Strided::read(const Tensor& source, int64_t first, int64_t count, std::byte
   }
 }
 
-void Strided::read(const Tensor& source, Tensor& target) const {
+void StridedReader::read(const Tensor& source, Tensor& target) const {
   read(source, 0, target.count(), target.bytes());
 }
 

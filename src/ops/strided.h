@@ -12,9 +12,10 @@ namespace tenon::ops {
 
 /// A box over the elements of a source: element (i, j, ...) is source[offset + i*strides[0] +
 /// j*strides[1] + ...], in elements.
-class Strided {
+class StridedReader {
  public:
-  Strided(std::span<const int64_t> shape, std::span<const int64_t> strides, int64_t offset = 0);
+  StridedReader(std::span<const int64_t> shape, std::span<const int64_t> strides,
+                int64_t offset = 0);
 
   /// Elements first..first+count in row-major order of the box, to dense memory at `target`.
   void read(const Tensor& source, int64_t first, int64_t count, std::byte* target) const;

@@ -32,7 +32,7 @@ Evaluated evaluate(EvaluateContext& context) {
     shape.insert(shape.end(), {repeats[i], x.shape()[i]});
     strides.insert(strides.end(), {0, dense[i]});
   }
-  Strided(shape, strides).read(x, *context.results[0]);
+  StridedReader(shape, strides).read(x, *context.results[0]);
   return {};
 }
 

@@ -47,7 +47,7 @@ Evaluated evaluate_transpose(EvaluateContext& context) {
   for (int64_t axis : context.attrs.integers("perm")) {
     strides.push_back(dense[static_cast<size_t>(axis)]);
   }
-  Strided(context.results[0]->shape(), strides).read(x, *context.results[0]);
+  StridedReader(context.results[0]->shape(), strides).read(x, *context.results[0]);
   return {};
 }
 
@@ -77,7 +77,7 @@ Inferred infer_expand(InferContext& context) {
 Evaluated evaluate_expand(EvaluateContext& context) {
   const Tensor& x = *context.operands[0];
   Tensor& result = *context.results[0];
-  Strided(result.shape(), broadcast_strides(x.shape(), result.shape())).read(x, result);
+  StridedReader(result.shape(), broadcast_strides(x.shape(), result.shape())).read(x, result);
   return {};
 }
 
@@ -130,7 +130,7 @@ Evaluated evaluate_slice(EvaluateContext& context) {
     offset += starts[i] * strides[i];
     strides[i] *= steps[i];
   }
-  Strided(result.shape(), strides, offset).read(x, result);
+  StridedReader(result.shape(), strides, offset).read(x, result);
   return {};
 }
 

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <map>
 
-#include "testing/evaluate.h"
+#include "testing/naive_loops.h"
 
 namespace tenon::testing {
 namespace {
@@ -269,6 +269,49 @@ TEST(Elementwise, CastsBetweenAllDtypes) {
             (std::vector<double>{-1, 2, 127, 0}));
   EXPECT_EQ(numbers(evaluate(Op::kCast, {floats({1}, {1 + 0x1p-12})}, {{"to", DType::kFloat16}})),
             (std::vector<double>{1}));
+}
+
+/// Loops in every placement against evaluation.
+void check_loops(Op op, const std::vector<Tensor>& operands, const ir::Attrs& attrs = {},
+                 double allowed = 1e-6) {
+  SCOPED_TRACE(ir::info(op).name);
+  check(op, operands, attrs, {evaluate(op, operands, attrs)}, allowed);
+}
+
+TEST(Elementwise, LoopsDoTheSame) {
+  for (const Unary& unary : unary_cases()) {
+    for (DType dtype : kFloats) {
+      Tensor x = tensor(dtype, {2, 1, 3}, {-1.25, -0.75, 0.25, 0.5, 1, 2.75});
+      check_loops(unary.op, {x}, unary.attrs, tolerance(dtype));
+    }
+  }
+  for (DType dtype : {DType::kInt8, DType::kInt64, DType::kFloat16, DType::kFloat64}) {
+    Tensor a = tensor(dtype, {2, 1, 3}, {7, -7, 1, 2, 3, 4}), b = tensor(dtype, {2, 1}, {2, -2});
+    for (Op op : {Op::kAdd, Op::kSub, Op::kMul, Op::kDiv, Op::kFloorDiv, Op::kMod, Op::kFmod,
+                  Op::kMin, Op::kMax, Op::kEqual, Op::kNotEqual, Op::kLess, Op::kLessEqual,
+                  Op::kGreater, Op::kGreaterEqual, Op::kPow}) {
+      check_loops(op, {a, b}, {}, tolerance(dtype));
+    }
+    check_loops(Op::kClip, {a, tensor(dtype, {}, {-1}), tensor(dtype, {1}, {3})});
+    check_loops(Op::kWhere, {tensor(DType::kBool, {1, 2, 1}, {1, 0}), a, b});
+    for (DType to : {DType::kBool, DType::kUInt8, DType::kInt32, DType::kBFloat16}) {
+      check_loops(Op::kCast, {a}, {{"to", to}});
+    }
+  }
+  Tensor flags = tensor(DType::kBool, {2, 2}, {0, 0, 1, 1}),
+         others = tensor(DType::kBool, {2}, {0, 1});
+  Tensor bytes = tensor(DType::kUInt8, {3}, {200, 3, 255}), two = tensor(DType::kUInt8, {}, {2});
+  for (Op op : {Op::kAnd, Op::kOr, Op::kXor}) check_loops(op, {flags, others});
+  for (Op op : {Op::kBitAnd, Op::kBitOr, Op::kBitXor, Op::kShiftLeft, Op::kShiftRight}) {
+    check_loops(op, {bytes, two});
+  }
+  check_loops(Op::kNot, {flags});
+  check_loops(Op::kBitNot, {bytes});
+  Tensor special = floats({4}, {NAN, kInf, -kInf, 1});
+  check_loops(Op::kIsNan, {special});
+  check_loops(Op::kIsInf, {special}, {{"negative", false}, {"positive", true}});
+  check_loops(Op::kPrelu, {floats({2, 2}, {-1, -1, 1, -2}), floats({2, 1}, {3, 4})});
+  check_loops(Op::kAdd, {counting(DType::kInt32, {3, 1000}), counting(DType::kInt32, {1000})});
 }
 
 TEST(Elementwise, SaysWhyOperandsDoNotWork) {
