@@ -14,6 +14,8 @@
 #include "passes/graph/pack_weights.h"
 #include "passes/graph/place.h"
 #include "passes/loop/expand_math.h"
+#include "passes/loop/let_common.h"
+#include "passes/loop/vectorise.h"
 
 namespace tenon::driver {
 namespace {
@@ -52,8 +54,16 @@ constexpr Step kSteps[] = {
     // Loops.
     {"to-loops", true, [](State& s) { s.kernels = passes::to_loops(s.module, s.target); return ok(); }},
     {"distinct-functions", true, [](State& s) { distinct_functions(s); return ok(); }},
+    {"vectorise", false, [](State& s) {
+       each_function(s, [&](ir::Function& f) { passes::vectorise(f, {.vector_bytes = s.target.vector_bytes}); });
+       return ok();
+     }},
     {"expand-math", true, [](State& s) {
        each_function(s, [](ir::Function& f) { passes::expand_math(f, {}); });
+       return ok();
+     }},
+    {"let-common", false, [](State& s) {
+       each_function(s, [](ir::Function& f) { passes::let_common(f, {}); });
        return ok();
      }},
     // The file.

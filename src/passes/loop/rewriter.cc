@@ -20,17 +20,15 @@ Function Rewriter::run() {
 
 E Rewriter::get(ExprId id) {
   if (auto found = built_.find(id); found != built_.end()) return found->second;
-  const Expr& expr = from_.expr(id);
-  E built;
-  if (expr.kind == ExprKind::kVariable) {
-    auto found = variables_.find(VariableId(static_cast<size_t>(expr.bits)));
-    TENON_CHECK(found != variables_.end(), "a variable that is bound before its use");
-    built = found->second;
-  } else {
-    built = rebuild(expr);
-  }
+  E built = rebuild(from_.expr(id));
   built_.emplace(id, built);
   return built;
+}
+
+E Rewriter::variable(VariableId id) const {
+  auto found = variables_.find(id);
+  TENON_CHECK(found != variables_.end(), "a variable that is bound before its use");
+  return found->second;
 }
 
 E Rewriter::rebuild(const Expr& expr) {
@@ -39,6 +37,7 @@ E Rewriter::rebuild(const Expr& expr) {
       return builder_.broadcast(builder_.integer(expr.bits, expr.type.dtype), expr.type.lanes);
     case ExprKind::kFloat: return builder_.number(float_value(expr), expr.type);
     case ExprKind::kParam: return params_[static_cast<size_t>(expr.bits)];
+    case ExprKind::kVariable: return variable(VariableId(static_cast<size_t>(expr.bits)));
     case ExprKind::kFma: return builder_.fma(get(expr.a), get(expr.b), get(expr.c));
     case ExprKind::kSelect: return builder_.select(get(expr.a), get(expr.b), get(expr.c));
     case ExprKind::kCast: return builder_.cast(get(expr.a), expr.type.dtype);

@@ -26,11 +26,15 @@ class Rewriter {
   /// Appends the statement's copy to the block that is open in the builder.
   virtual void statement(ir::StatementId id);
 
-  /// The expression in the new function. Each is rebuilt once for the variables bound now.
-  ir::E get(ir::ExprId id);
+  /// The expression in the new function. The base class rebuilds each once for the variables that
+  /// are bound now.
+  virtual ir::E get(ir::ExprId id);
 
   /// As `get`, with none for none.
   ir::E get_if(ir::ExprId id) { return id ? get(id) : ir::E{}; }
+
+  /// What the old variable stands for.
+  ir::E variable(ir::VariableId id) const;
 
   /// From here on the old variable stands for `value`.
   void bind(ir::VariableId variable, ir::E value);
@@ -40,7 +44,7 @@ class Rewriter {
   const ir::R& target(ir::VariableId variable) const { return registers_.at(variable); }
 
   /// Copies the statements of a block.
-  void statements(ir::BlockId id);
+  virtual void statements(ir::BlockId id);
 
   /// Copies a loop, with other bounds, step or kind if wanted.
   void copy_loop(const ir::Statement& loop, ir::E begin, ir::E end, int64_t step,
