@@ -97,10 +97,7 @@ double fold(ExprKind kind, double a, double b) {
 
 }  // namespace
 
-Meaning::Meaning(ir::Op op) : info_(&ir::info(op)) {
-  TENON_CHECK(info_->elementwise, "only elementwise rows have a meaning");
-  MeaningParser(*info_, terms_).parse();
-}
+Meaning::Meaning(ir::Op op) : info_(&ir::info(op)) { MeaningParser(*info_, terms_).parse(); }
 
 const Meaning& Meaning::of(ir::Op op) {
   static const std::vector<std::optional<Meaning>> meanings = [] {
@@ -110,7 +107,9 @@ const Meaning& Meaning::of(ir::Op op) {
     }
     return all;
   }();
-  return *meanings[static_cast<size_t>(op)];
+  const std::optional<Meaning>& meaning = meanings[static_cast<size_t>(op)];
+  TENON_CHECK(meaning.has_value(), "only elementwise rows have a meaning");
+  return *meaning;
 }
 
 std::expected<DType, std::string> Meaning::result_dtype(std::span<const DType> operands,

@@ -1,4 +1,4 @@
-// copy, transpose, expand and slice: each result element is one element of the operand, at an index
+// transpose, expand and slice: each result element is one element of the operand, at an index
 // that is affine in the result's.
 #include "ops/families.h"
 #include "ops/nest.h"
@@ -7,19 +7,6 @@
 
 namespace tenon::ops {
 namespace {
-
-Inferred infer_copy(InferContext& context) { return std::vector{*context.operands[0]}; }
-
-Evaluated evaluate_copy(EvaluateContext& context) {
-  std::memcpy(context.results[0]->bytes(), context.operands[0]->bytes(),
-              context.operands[0]->byte_count());
-  return {};
-}
-
-void copy_to_loops(ir::LoopScope& scope) {
-  for_each_element(
-      scope, [&](std::span<const ir::E> index) { scope.store(0, index, scope.load(0, index)); });
-}
 
 Inferred infer_transpose(InferContext& context) {
   const ir::TensorType& x = *context.operands[0];
@@ -149,7 +136,6 @@ void slice_to_loops(ir::LoopScope& scope) {
 
 Family view_operators() {
   return {
-      {ir::Op::kCopy, {infer_copy, evaluate_copy, copy_to_loops, {.elementwise = true}}},
       {ir::Op::kTranspose,
        {infer_transpose, evaluate_transpose, transpose_to_loops, {.view = true}}},
       {ir::Op::kExpand, {infer_expand, evaluate_expand, expand_to_loops, {.view = true}}},

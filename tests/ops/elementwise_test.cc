@@ -307,6 +307,8 @@ TEST(Elementwise, LoopsDoTheSame) {
   }
   check_loops(Op::kNot, {flags});
   check_loops(Op::kBitNot, {bytes});
+  check(Op::kCopy, {flags}, {}, {flags});
+  check(Op::kCopy, {floats({}, {7})}, {}, {floats({}, {7})});
   Tensor special = floats({4}, {NAN, kInf, -kInf, 1});
   check_loops(Op::kIsNan, {special});
   check_loops(Op::kIsInf, {special}, {{"negative", false}, {"positive", true}});

@@ -15,12 +15,6 @@ using Ints = std::vector<int64_t>;
 const std::vector<DType> kOnePerSize = {DType::kBool, DType::kFloat16, DType::kFloat32,
                                         DType::kInt64};
 
-TEST(Copy, KeepsElements) {
-  Tensor x = floats({2, 3}, {1, 2, 3, 4, 5, 6});
-  check(Op::kCopy, {x}, {}, {x});
-  check(Op::kCopy, {floats({}, {7})}, {}, {floats({}, {7})});
-}
-
 TEST(Transpose, MovesAxes) {
   for (DType dtype : kOnePerSize) {
     check(Op::kTranspose, {tensor(dtype, {2, 3}, {1, 0, 1, 1, 1, 0})}, {{"perm", Ints{1, 0}}},
