@@ -1,5 +1,6 @@
 #include "passes/loop/vectorise.h"
 
+#include <algorithm>
 #include <gtest/gtest.h>
 
 #include "passes/loop/expand_math.h"
