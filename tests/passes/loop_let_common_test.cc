@@ -39,7 +39,13 @@ func f(n, m; in x: f32, out y: f32) tasks 1 as task {
   store y[n * m] = load x[n * m + 1] * load x[n * m + 1]
   store y[n] = load x[n * m + 1]
 })"),
-            R"()");
+            R"(func f(n, m; in x: f32, out y: f32) tasks 1 as task {
+  let common: i64 = n * m
+  let common_1: f32 = load x[common + 1]
+  store y[common] = common_1 * common_1
+  store y[n] = common_1
+}
+)");
 }
 
 TEST(LetCommon, ALoadIsNotSharedAcrossAStore) {
@@ -51,7 +57,16 @@ func f(n; inout y: f32, in x: f32) tasks 1 as task {
     store y[i] = load y[n] + load x[n]
   }
 })"),
-            R"()");
+            R"(func f(n; inout y: f32, in x: f32) tasks 1 as task {
+  let common: f32 = load y[n]
+  store y[0] = common + common
+  store y[1] = load y[n]
+  let common_1: f32 = load x[n]
+  for i = 0 to 3 {
+    store y[i] = load y[n] + common_1
+  }
+}
+)");
 }
 
 TEST(LetCommon, HoistsOutOfLoopsWhatTheyDoNotChange) {
@@ -65,7 +80,20 @@ func f(n, m; in x: f32, in scale: f32, out y: f32) tasks 1 as task {
     }
   }
 })"),
-            R"()");
+            R"(func f(n, m; in x: f32, in scale: f32, out y: f32) tasks 1 as task {
+  reg r: i64 = n
+  let common: i64 = task * m
+  let common_1: f32 = load scale[m * 2]
+  for i = 0 to 4 {
+    r = r + 1
+    let common_2: i64 = (common + i) * 5
+    let common_3: i64 = r * m
+    for j = 0 to 5 {
+      store y[common_2 + j] mask(j < n) = load x[common_3 + j] * common_1
+    }
+  }
+}
+)");
 }
 
 TEST(LetCommon, ALoadLeavesOnlyALoopThatSurelyPerformsIt) {
@@ -90,7 +118,11 @@ func f(n, m; out y: i64) tasks 1 as task {
   let b: i64 = a
   store y[b] = n * m + b
 })"),
-            R"()");
+            R"(func f(n, m; out y: i64) tasks 1 as task {
+  let a: i64 = n * m
+  store y[a] = a + a
+}
+)");
 }
 
 TEST(LetCommon, ExpandedMathStaysLinear) {
