@@ -17,22 +17,11 @@ constexpr int kX = 0, kW = 1, kBias = 2;
 
 bool applies(const Module& module, const Node& node, const Target&) {
   return node.op == ir::Op::kConv && node.attrs.integer_or("packed", 0) > 0 &&
-         node.attrs.integer("groups") == 1 &&
          module.value(node.outputs[0]).type.dtype == ir::DType::kFloat32;
 }
 
 OperandLayout operand_layout(const Module&, const Node& node, int operand) {
-  OperandLayout layout;
-  if (operand != kX) return layout;
-  layout.channels_last = true;
-  const auto& pads = node.attrs.integers("pads");
-  const size_t spatial = pads.size() / 2;
-  layout.halo.assign(2 * (spatial + 2), 0);
-  for (size_t axis = 0; axis < spatial; ++axis) {
-    layout.halo[axis + 2] = pads[axis];
-    layout.halo[spatial + 2 + axis + 2] = pads[spatial + axis];
-  }
-  return layout;
+  return operand == kX ? windowed_layout(node) : OperandLayout();
 }
 
 void loops(LoopScope& scope) {
@@ -45,13 +34,14 @@ void loops(LoopScope& scope) {
   const size_t spatial = strides.size();
   const ir::TensorType& filter =
       scope.operand_type(kW);  // [groups, panels, kernel..., channels, width]
-  const E channels = scope.dim(scope.operand_type(kX).dims[1]);
+  const E channels = scope.dim(filter.dims[spatial + 2]);  // of one group
+  const E groups = scope.dim(filter.dims[0]);
   const int64_t width = scope.attrs().integer("packed");
 
   Contraction c;
   c.a = x.buffer;
   c.b = w.buffer;
-  c.columns = scope.dim(result.dims[1]);
+  c.columns = scope.dim(result.dims[1]) / groups;
   c.depth = channels;
   c.a_step = x.strides[1];
   c.b_step = b.integer(width);
@@ -81,16 +71,17 @@ void loops(LoopScope& scope) {
   for (E size : sizes) positions = positions * size;
   const E images = scope.dim(result.dims[0]);
   c.rows = images.is(1) ? positions : positions * images;
-  c.batches = b.integer(1);
+  c.batches = groups;
 
   E origin = x.offset;
   for (size_t axis = 0; axis < spatial; ++axis) origin = origin - x.strides[2 + axis] * pads[axis];
   origin = b.let("origin", origin);
-  c.b_address = [&](E) { return w.offset; };
-  c.row = [&](E, E row) {
+  c.b_address = [&](E group) { return w.offset + group * w.strides[0]; };
+  c.row = [&](E group, E row) {
     ContractionRow point;
     point.index.assign(2 + spatial, b.integer(0));
-    point.address = origin;
+    point.index[1] = group * c.columns;
+    point.address = origin + group * (channels * c.a_step);
     E rest = row;
     if (!images.is(1)) {
       point.index[0] = b.let("n", rest / positions);
@@ -111,9 +102,9 @@ void loops(LoopScope& scope) {
   };
   c.store = [&](const ContractionRow& point, E column, E vector, int lanes, E mask) {
     std::vector<E> index = point.index;
-    index[1] = column;
+    index[1] = index[1] + column;
     if (scope.has_operand(kBias)) {
-      const E at[] = {column};
+      const E at[] = {index[1]};
       vector = vector + scope.load(kBias, at, {0, lanes, mask});
     }
     scope.store(0, index, vector, {1, lanes, mask});
@@ -124,6 +115,19 @@ void loops(LoopScope& scope) {
 }
 
 }  // namespace
+
+OperandLayout windowed_layout(const Node& node) {
+  OperandLayout layout;
+  layout.channels_last = true;
+  const auto& pads = node.attrs.integers("pads");
+  const size_t spatial = pads.size() / 2;
+  layout.halo.assign(2 * (spatial + 2), 0);
+  for (size_t axis = 0; axis < spatial; ++axis) {
+    layout.halo[axis + 2] = pads[axis];
+    layout.halo[spatial + 2 + axis + 2] = pads[spatial + axis];
+  }
+  return layout;
+}
 
 const Recipe& conv_recipe() {
   static const Recipe recipe = {"conv", applies, operand_layout, true, loops};

@@ -7,5 +7,9 @@ namespace tenon::schedule {
 
 const Recipe& matmul_recipe();
 const Recipe& conv_recipe();
+const Recipe& depthwise_recipe();
+
+/// What a convolution asks of its input: channels last, zeros where its window reads padding.
+OperandLayout windowed_layout(const ir::Node& node);
 
 }  // namespace tenon::schedule

@@ -9,7 +9,7 @@
 namespace tenon::schedule {
 
 std::span<const Recipe* const> recipes() {
-  static const std::array all = {&conv_recipe(), &matmul_recipe()};
+  static const std::array all = {&depthwise_recipe(), &conv_recipe(), &matmul_recipe()};
   return all;
 }
 
@@ -33,11 +33,17 @@ int packed_width(const ir::Module& module, const ir::Node& node, const Target& t
   if (node.op == ir::Op::kMatMul) {
     for (size_t axis = 0; axis + 1 < result.rank(); ++axis) times(result.dims[axis]);
     columns = number(result.dims.back());
-  } else if (node.op == ir::Op::kConv && node.attrs.integer("groups") == 1) {
+  } else if (node.op == ir::Op::kConv) {
+    const int64_t groups = node.attrs.integer("groups");
+    const std::vector<ir::Dim>& filter = module.value(node.inputs[1]).type.dims;
+    const bool depthwise = filter[1].is(1) && filter[0].is(groups);
+    if (depthwise) return filter.size() <= 4 ? target.lanes(4) : 0;
+    constexpr int64_t kLeastInputs = 4;  // of a group; fewer do not fill a reduction
+    if (groups > 1 && filter[1].value() < kLeastInputs) return 0;
     for (size_t axis = 0; axis < result.rank(); ++axis) {
       if (axis != 1) times(result.dims[axis]);
     }
-    columns = number(result.dims[1]);
+    columns = filter[0].value() / groups;
   } else {
     return 0;
   }

@@ -1,0 +1,77 @@
+// The convolution recipes against reference evaluation: odd sizes, every kind of window, tails,
+// epilogues.
+#include "testing/models.h"
+
+namespace tenon {
+namespace {
+
+using ir::Op;
+using testing::expect_native_equals_reference;
+using testing::ModelBuilder;
+
+struct Case {
+  std::vector<int64_t> input, filter;
+  std::vector<int64_t> strides, pads, dilations;
+  int64_t groups;
+};
+
+void expect_conv(const Case& c) {
+  SCOPED_TRACE(::testing::PrintToString(c.input) + " * " + ::testing::PrintToString(c.filter));
+  ModelBuilder m;
+  const auto x = m.input("x", std::vector<ir::Dim>(c.input.begin(), c.input.end()));
+  const ir::Attrs attrs = {
+      {"strides", c.strides}, {"pads", c.pads}, {"dilations", c.dilations}, {"groups", c.groups}};
+  const auto conv = m.add(Op::kConv, {x, m.parameter(c.filter), m.parameter({c.filter[0]})}, attrs);
+  const auto plain = m.add(Op::kConv, {x, m.parameter(c.filter), ir::ValueId()}, attrs);
+  m.output(m.add(Op::kRelu, {m.add(Op::kAdd, {conv, plain})}));
+  expect_native_equals_reference(m.module, {c.input});
+}
+
+TEST(DepthwiseRecipe, ThreeByThree) {
+  expect_conv({{2, 16, 9, 11}, {16, 1, 3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 16});
+  expect_conv({{1, 13, 7, 7}, {13, 1, 3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 13});
+  expect_conv({{2, 40, 9, 14}, {40, 1, 3, 3}, {2, 2}, {1, 1, 1, 1}, {1, 1}, 40});
+  expect_conv({{1, 8, 15, 10}, {8, 1, 3, 3}, {2, 1}, {0, 1, 1, 0}, {1, 1}, 8});
+}
+
+TEST(DepthwiseRecipe, DilatedAndUnevenWindows) {
+  expect_conv({{1, 20, 12, 13}, {20, 1, 3, 3}, {1, 1}, {2, 2, 2, 2}, {2, 2}, 20});
+  expect_conv({{1, 9, 12, 13}, {9, 1, 3, 2}, {1, 3}, {0, 2, 3, 1}, {2, 1}, 9});
+  expect_conv({{1, 9, 6, 7}, {9, 1, 1, 1}, {2, 2}, {0, 0, 0, 0}, {1, 1}, 9});
+}
+
+TEST(DepthwiseRecipe, LargeKernels) {
+  expect_conv({{2, 36, 13, 15}, {36, 1, 5, 5}, {1, 1}, {2, 2, 2, 2}, {1, 1}, 36});
+  expect_conv({{1, 70, 11, 9}, {70, 1, 5, 5}, {2, 2}, {2, 2, 2, 2}, {1, 1}, 70});
+  expect_conv({{1, 24, 10, 9}, {24, 1, 7, 7}, {1, 1}, {3, 3, 3, 3}, {1, 1}, 24});
+  expect_conv({{1, 12, 5, 40}, {12, 1, 1, 31}, {1, 1}, {0, 15, 0, 15}, {1, 1}, 12});
+}
+
+TEST(DepthwiseRecipe, OneAxisAndOneChannel) {
+  expect_conv({{2, 11, 17}, {11, 1, 3}, {1}, {1, 1}, {1}, 11});
+  expect_conv({{1, 1, 8, 9}, {1, 1, 3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 1});
+}
+
+TEST(DepthwiseRecipe, SizesKnownWhenRun) {
+  ModelBuilder m;
+  const ir::Dim height = m.module.dims.symbol("h"), width = m.module.dims.symbol("w");
+  const auto x = m.input("x", {m.module.dims.symbol("n"), 10, height, width});
+  m.output(m.add(Op::kConv, {x, m.parameter({10, 1, 3, 3}), m.parameter({10})},
+                 {{"strides", std::vector<int64_t>{2, 1}},
+                  {"pads", std::vector<int64_t>{1, 1, 1, 1}},
+                  {"dilations", std::vector<int64_t>{1, 1}},
+                  {"groups", int64_t{10}}}));
+  expect_native_equals_reference(m.module, {{2, 10, 9, 14}});
+  expect_native_equals_reference(m.module, {{1, 10, 4, 3}});
+}
+
+TEST(GroupedConvRecipe, GroupsOfEverySize) {
+  expect_conv({{2, 16, 9, 7}, {12, 4, 3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 4});
+  expect_conv({{1, 15, 8, 8}, {57, 5, 3, 3}, {2, 2}, {1, 1, 1, 1}, {1, 1}, 3});
+  expect_conv({{2, 40, 6, 5}, {40, 20, 1, 1}, {1, 1}, {0, 0, 0, 0}, {1, 1}, 2});
+  expect_conv({{1, 6, 6, 5}, {6, 2, 3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 3});
+  expect_conv({{1, 4, 6, 5}, {8, 1, 3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 4});
+}
+
+}  // namespace
+}  // namespace tenon
