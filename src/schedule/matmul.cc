@@ -50,20 +50,25 @@ void loops(LoopScope& scope) {
   const size_t rank = result.rank();
   const size_t a_rank = a_type.rank(), b_matrix = packed > 0 ? 3 : 2;
 
-  // Batch axes that both the rows of A and the result walk as more rows, with one B for all.
-  size_t batch_rank = rank - 2;
-  E rows = scope.dim(result.dims[rank - 2]);
-  E row_stride = a.strides[a_rank - 2];
+  // With one B for all, the rows are the innermost axis that has several, and the batch axes
+  // outside it that both A and the result walk as more rows.
   const bool one_b = std::all_of(b_type.dims.begin(), b_type.dims.end() - b_matrix,
                                  [](ir::Dim d) { return d.is(1); });
+  size_t row_axis = rank - 2;
+  while (one_b && row_axis > 0 && result.dims[row_axis].is(1)) --row_axis;
+  auto a_stride = [&](size_t axis) {
+    return axis + a_rank < rank ? b.integer(0) : a.strides[axis + a_rank - rank];
+  };
+  size_t batch_rank = row_axis, joined = row_axis;
+  E rows = scope.dim(result.dims[row_axis]);
+  const E row_stride = a_stride(row_axis);
   while (one_b && batch_rank > 0) {
     const size_t axis = batch_rank - 1;
     const ir::Dim size = result.dims[axis];
-    const size_t a_axis = axis + a_rank - rank;
-    const bool in_a = axis + a_rank >= rank;
     if (!size.is(1)) {
-      if (!in_a || !scope.adjacent(static_cast<int>(axis), static_cast<int>(axis) + 1)) break;
-      if ((rows * row_stride).id != a.strides[a_axis].id) break;
+      if (!scope.adjacent(static_cast<int>(axis), static_cast<int>(joined))) break;
+      if ((rows * row_stride).id != a_stride(axis).id) break;
+      joined = axis;
     }
     rows = rows * scope.dim(size);
     --batch_rank;
@@ -104,8 +109,8 @@ void loops(LoopScope& scope) {
     ContractionRow point;
     point.index = batch_index(batch);
     point.address = batch_address(a, a_type, 2, point.index) + row * row_stride;
-    point.index.push_back(row);
-    point.index.push_back(b.integer(0));
+    point.index.resize(rank, b.integer(0));
+    point.index[row_axis] = row;
     return point;
   };
   c.store = [&](const ContractionRow& point, E column, E vector, int lanes, E mask) {

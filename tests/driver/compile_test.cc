@@ -28,6 +28,17 @@ TEST(Compile, MatMulOfEverySmallSize) {
   }
 }
 
+TEST(Compile, MatMulOfABatchOfSingleRows) {
+  for (const bool transposed : {false, true}) {
+    ModelBuilder m;
+    auto x = m.input("x", {9, 2, 8});
+    if (transposed) x = m.add(Op::kTranspose, {x}, {{"perm", std::vector<int64_t>{1, 0, 2}}});
+    const auto row = m.add(Op::kReshape, {x}, {{"dims", std::vector<ir::Dim>{18, 1, 8}}});
+    m.output(m.add(Op::kMatMul, {row, m.parameter({8, 11})}));
+    expect_native_equals_reference(m.module, {{9, 2, 8}});
+  }
+}
+
 TEST(Compile, BatchedMatMulOfTwoInputs) {
   ModelBuilder m;
   const auto a = m.input("a", {2, 3, 5, 8}), b = m.input("b", {2, 3, 9, 8});
