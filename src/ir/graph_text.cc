@@ -35,6 +35,10 @@ std::string label(std::string_view text) {
   return text.empty() ? "" : fmt::format(" {}", quoted(text));
 }
 
+bool is_prepared_later(const Data& data) {
+  return data.bytes.empty() && std::ranges::find(data.type.dims, Dim(0)) == data.type.dims.end();
+}
+
 class Printer {
  public:
   explicit Printer(const Module& module) : module_(module) {}
@@ -122,6 +126,7 @@ class Printer {
 
   std::string data_text(const Data& data) {
     const size_t size = size_of(data.type.dtype);
+    if (is_prepared_later(data)) return "_";
     if (data.bytes.size() > kMaxInlineElements * size) return fmt::format("@{}", data_hash(data));
     std::vector<std::string> elements;
     for (size_t i = 0; i + size <= data.bytes.size(); i += size) {

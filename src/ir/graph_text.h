@@ -4,9 +4,10 @@
 //   module "resnet" {
 //     input %0 "x": f32[batch, 3, 224, 224]
 //     %1: f32[64, 3, 7, 7] = parameter() {data = @0123456789abcdef "conv1.weight"}
-//     %2 "y": f32[batch, 64, 112, 112] = conv(%0, %1, _) {groups = 1, ...} from "/conv1"
-//     "model.py:12" output %2 "y" place %2 {offset = 0, size = 802816*batch, strides = [802816,
-//     12544, 112, 1]} group [%2] anchor %2
+//     %2: f32[batch, 64, 112, 112] = conv(%0, %1, _) {groups = 1, ...} from "/conv1" "model.py:12"
+//     output %2 "y"
+//     place %2 {offset = 0, size = 802816*batch, strides = [802816, 12544, 112, 1]}
+//     group [%2] anchor %2
 //   }
 //
 // A text after a value is its name, after data the name of the parameter; `_` is an absent operand;
@@ -14,7 +15,8 @@
 // group names nodes by their first results. A comment runs from `//` to the end of its line.
 //
 // Data of at most 16 elements prints in full, a NaN as its bits; larger data prints as @ and the
-// hash of its bytes, which a side table resolves. Its type is that of the node's first result.
+// hash of its bytes, which a side table resolves; `_` is data that `prepare` will compute. Its type
+// is that of the node's first result.
 #pragma once
 
 #include <functional>

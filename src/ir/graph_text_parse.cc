@@ -250,6 +250,10 @@ class Parser {
       TENON_TRY(std::string name, optional_label());
       return module_.add_data({type, found->bytes, std::move(name)});
     }
+    if (cursor_.accept("_")) {
+      TENON_TRY(std::string name, optional_label());
+      return module_.add_data({type, {}, std::move(name)});
+    }
     std::vector<std::byte> bytes;
     TENON_TRY_DO(list("[", "]", [&]() -> Result<void> {
       bytes.resize(bytes.size() + size_of(type.dtype));

@@ -119,8 +119,8 @@ class Verifier {
             to_string(module_.dims, data.type));
     const auto bytes = static_cast<size_t>(type.element_count()) * size_of(type.dtype);
     const bool is_prepared_later = data.bytes.empty() && name.ends_with("(parameter)");
-    require(data.bytes.size() == bytes || is_prepared_later, "{} has {} bytes of data, not {}", name, data.bytes.size(),
-            bytes);
+    require(data.bytes.size() == bytes || is_prepared_later, "{} has {} bytes of data, not {}",
+            name, data.bytes.size(), bytes);
   }
 
   void check_placements() {
@@ -137,6 +137,11 @@ class Verifier {
               "value {} lies in value {}, which owns no storage", i, storage.index);
       require(placements[i].strides.size() == module_.value(ValueId(i)).type.rank(),
               "the placement of value {} has {} strides", i, placements[i].strides.size());
+      const std::vector<int64_t>& halo = placements[i].halo;
+      require(halo.empty() || halo.size() == 2 * placements[i].strides.size(),
+              "the halo of value {} has {} numbers", i, halo.size());
+      require(std::ranges::all_of(halo, [](int64_t width) { return width >= 0; }),
+              "the halo of value {} has a negative number", i);
     }
   }
 

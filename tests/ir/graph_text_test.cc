@@ -27,10 +27,11 @@ constexpr std::string_view kEverything = R"text(module "net \"v1\"" graph "main"
   %7: f32[8*batch, 8] = concat(%6, %6) {axis = 1}
   %8: f32[8*batch, k], %9: i64[8*batch, k] = top_k(%7) {axis = 1, k = [k], largest = true}
   %10: i64[2] = dims_tensor() {dims = [8*batch, k]}
+  %11: f32[100] = parameter() {data = _ "packed"}
   output %5 "y"
   output %9
   output %5 "again \x0a"
-  place %3 {offset = 7, size = 1000*batch, strides = [896*"image size", 224*"image size", 224, 1], halo = [0, 1, 1, 0]}
+  place %3 {offset = 7, size = 1000*batch, strides = [896*"image size", 224*"image size", 224, 1], halo = [0, 0, 1, 1, 0, 0, 1, 1]}
   place %4 in %3 {offset = 7, strides = [896*"image size", 224*"image size", 224, 1]}
   group [%3, %4] anchor %3
   group [%5]
@@ -73,7 +74,7 @@ TEST(GraphText, ReadsWhatItSays) {
   EXPECT_EQ(values[2], 0.1f);
   EXPECT_TRUE(std::signbit(values[1]));
   EXPECT_EQ(module.placements.size(), module.value_count());
-  EXPECT_EQ(module.placements[3].halo, (std::vector<int64_t>{0, 1, 1, 0}));
+  EXPECT_EQ(module.placements[3].halo, (std::vector<int64_t>{0, 0, 1, 1, 0, 0, 1, 1}));
   EXPECT_EQ(module.placements[4].storage, ValueId(3));
   EXPECT_EQ(module.groups[0].anchor, conv);
   EXPECT_FALSE(module.groups[1].anchor);
@@ -213,6 +214,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "line 2, column 27: expected a text in double quotes"},
         BadText{"%0: f32[] = constant() {data = @00}", "line 2, column 32: no data for @00"},
         BadText{"%0: f32[2] = constant() {data = [1]}",
+                "line 2, column 33: another number of elements than the type says"},
+        BadText{"%0: f32[2] = constant() {data = []}",
                 "line 2, column 33: another number of elements than the type says"},
         BadText{"%0: f32[n] = constant() {data = [1]}",
                 "line 2, column 33: data of a type that is not static"},

@@ -73,6 +73,12 @@ const Break kBreaks[] = {
        node(m, 0).attrs.set("data", m.add_data({data.type, data.bytes.first(12), {}}));
      },
      "node 0 (constant) has 12 bytes of data, not 16"},
+    {"ConstantWithoutBytes",
+     [](Module& m) {
+       const Data& data = m.data(DataId(0));
+       node(m, 0).attrs.set("data", m.add_data({data.type, {}, {}}));
+     },
+     "node 0 (constant) has 0 bytes of data, not 16"},
     {"UndefinedOutput", [](Module& m) { m.graph.nodes.pop_back(); },
      "the graph's outputs read value 6, which is not defined before"},
     {"MissingOutputName", [](Module& m) { m.graph.output_names.pop_back(); },
@@ -84,6 +90,10 @@ const Break kBreaks[] = {
      "value 4 lies in value 3, which owns no storage"},
     {"TooFewStrides", [](Module& m) { m.placements[4].strides.pop_back(); },
      "the placement of value 4 has 1 strides"},
+    {"TooSmallHalo", [](Module& m) { m.placements[2].halo = {1, 1, 1}; },
+     "the halo of value 2 has 3 numbers"},
+    {"NegativeHalo", [](Module& m) { m.placements[2].halo = {1, 1, 1, -1}; },
+     "the halo of value 2 has a negative number"},
     {"EmptyGroup", [](Module& m) { m.groups.emplace_back(); }, "a group has no nodes"},
     {"NodeInTwoGroups", [](Module& m) { m.groups[1].nodes[0] = NodeId(1); },
      "node 1 is in two groups"},
