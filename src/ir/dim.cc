@@ -249,14 +249,19 @@ bool Dims::never_negative(Dim dim) const {
   // The least value that each term can have; a symbol with a limit bounds a negative term.
   int64_t least = 0;
   for (const Term& term : terms(dim)) {
-    if (term.atoms.empty()) {
-      least += term.coefficient;
-    } else if (term.coefficient < 0) {
+    int64_t least_atoms = term.atoms.empty() ? 1 : 0;
+    if (!term.atoms.empty() && term.coefficient < 0) {
       const Atom& atom = atoms_[term.atoms[0]];
-      const auto found = limits_.find(atom.symbol);
-      if (term.atoms.size() > 1 || found == limits_.end()) return false;
-      least += term.coefficient * found->second;
+      const auto limit = limits_.find(atom.symbol);
+      const bool limited = atom.kind == AtomKind::kSymbol && limit != limits_.end();
+      if (term.atoms.size() > 1 || !limited) return false;
+      least_atoms = limit->second;
     } else if (!std::ranges::all_of(term.atoms, atom_never_negative)) {
+      return false;
+    }
+    int64_t least_term;
+    if (__builtin_mul_overflow(term.coefficient, least_atoms, &least_term) ||
+        __builtin_add_overflow(least, least_term, &least)) {
       return false;
     }
   }

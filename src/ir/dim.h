@@ -75,8 +75,9 @@ class Dims {
   Dim max(Dim a, Dim b);
   Dim product(std::span<const Dim> dims);
 
-  /// One size for two that must be equal for the model to make sense. Where this only needs a symbol
-  /// to stay below a number (s against min(s, 512)) that becomes a limit; nothing when it needs more.
+  /// One size for two that must be equal for the model to make sense. Where this only needs a
+  /// symbol to stay below a number (s against min(s, 512)) that becomes a limit; nothing when it
+  /// needs more.
   std::optional<Dim> unify(Dim a, Dim b);
   /// The largest value of symbols that have one: inputs are checked against it.
   const std::map<std::string, int64_t, std::less<>>& limits() const { return limits_; }

@@ -48,7 +48,6 @@ class Printer {
     out_ = fmt::format("module {} ", quoted(module_.name));
     if (!graph.name.empty()) out_ += fmt::format("graph {} ", quoted(graph.name));
     out_ += "{\n";
-    for (const auto& [symbol, largest] : module_.dims.limits()) line("limit {} {}", symbol, largest);
     for (ValueId input : graph.inputs) line("input {}", definition(input));
     for (NodeId node : graph.nodes) print_node(module_.node(node));
     for (size_t i = 0; i < graph.outputs.size(); ++i) {
@@ -59,6 +58,10 @@ class Printer {
     // By number, which is the order of the definitions; a value without one is dead.
     for (size_t i = 0; i < by_number_.size(); ++i) print_placement(by_number_[i]);
     for (const Group& group : module_.groups) print_group(group);
+    // Last, so that a dim made before its symbol was limited reads back as it was.
+    for (const auto& [symbol, largest] : module_.dims.limits()) {
+      line("limit {} {}", is_word(symbol) ? symbol : quoted(symbol), largest);
+    }
     return out_ + "}\n";
   }
 

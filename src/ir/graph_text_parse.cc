@@ -37,7 +37,7 @@ class Parser {
     if (cursor_.accept("limit")) return limit();
     if (cursor_.accept("place")) return placement();
     if (cursor_.accept("group")) return group();
-    return cursor_.error("expected a value, 'input', 'output', 'place', 'group' or '}'");
+    return cursor_.error("expected a value, 'input', 'output', 'place', 'group', 'limit' or '}'");
   }
 
   /// Items between brackets, separated by commas.
@@ -266,8 +266,14 @@ class Parser {
     return module_.add_owned_data(type, bytes, std::move(name));
   }
 
+  Result<std::string> symbol_name() {
+    if (cursor_.sees_quote()) return cursor_.quoted_text();
+    TENON_TRY(const std::string_view word, cursor_.word());
+    return std::string(word);
+  }
+
   Result<void> limit() {
-    TENON_TRY(const std::string_view symbol, cursor_.word());
+    TENON_TRY(const std::string symbol, symbol_name());
     TENON_TRY(const int64_t largest, cursor_.integer());
     module_.dims.limit(symbol, largest);
     return {};

@@ -212,5 +212,15 @@ TEST(Dim, UnifyingWithAMinimumLimitsTheSymbol) {
   EXPECT_NE(dims.min(s, 500), s);
 }
 
+TEST(Dim, ALimitBoundsWhatIsTakenAway) {
+  Dims dims;
+  const Dim s = dims.symbol("s");
+  dims.limit("s", 512);
+  EXPECT_TRUE(dims.never_negative(*dims.parse("1024 - 2*s")));
+  EXPECT_FALSE(dims.never_negative(*dims.parse("1023 - 2*s")));
+  EXPECT_FALSE(dims.never_negative(*dims.parse("512*t - t*s")));
+  EXPECT_FALSE(dims.never_negative(dims.sub(0, dims.mul(s, INT64_MAX))));
+}
+
 }  // namespace
 }  // namespace tenon::ir

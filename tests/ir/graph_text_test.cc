@@ -18,7 +18,7 @@ namespace {
 /// placements and groups, as printing writes them.
 constexpr std::string_view kEverything = R"text(module "net \"v1\"" graph "main" {
   input %0 "x": f32[batch, 3, "image size", 224]
-  input %1: f32[batch + 1, floor_div(n + 3, 4)]
+  input %1: f32[batch + 1, floor_div(n + 3, 4), min(512, n)]
   %2 "w": f32[4, 3, 1, 1] = constant() {data = [1, -0, 0.1, inf, -inf, 0x7fc00000, 1e-45, 3, 4, 5, 6, 7] "conv.w"}
   %3: f32[batch, 4, "image size", 224] = conv(%0, %2, _) {dilations = [1, 1], groups = 1, pads = [0, 0, 0, 0], strides = [1, 1]} from "/conv (Conv)" "model.py:12"
   %4: f32[batch, 4, "image size", 224] = leaky_relu(%3) {alpha = 0.01} from "/act"
@@ -35,6 +35,8 @@ constexpr std::string_view kEverything = R"text(module "net \"v1\"" graph "main"
   place %4 in %3 {offset = 7, strides = [896*"image size", 224*"image size", 224, 1]}
   group [%3, %4] anchor %3
   group [%5]
+  limit "image size" 4096
+  limit n 512
 }
 )text";
 
@@ -78,6 +80,7 @@ TEST(GraphText, ReadsWhatItSays) {
   EXPECT_EQ(module.placements[4].storage, ValueId(3));
   EXPECT_EQ(module.groups[0].anchor, conv);
   EXPECT_FALSE(module.groups[1].anchor);
+  EXPECT_EQ(module.dims.limits().at("n"), 512);
 }
 
 TEST(GraphText, NumbersValuesInOrderOfAppearance) {
@@ -194,8 +197,8 @@ INSTANTIATE_TEST_SUITE_P(
     All, GraphTextErrors,
     ::testing::Values(
         BadText{"frob",
-                "line 2, column 1: expected a value, 'input', 'output', 'place', 'group' "
-                "or '}'"},
+                "line 2, column 1: expected a value, 'input', 'output', 'place', 'group', "
+                "'limit' or '}'"},
         BadText{"input %0: f99[2]", "line 2, column 11: no element type 'f99'"},
         BadText{"input %0: f32", "line 3, column 1: expected '['"},
         BadText{"input %0: f32[2\n3]", "line 3, column 1: expected ','"},
