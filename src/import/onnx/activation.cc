@@ -1,5 +1,5 @@
 // Activations with parameters.
-#include "import/onnx/checks.h"
+#include "import/onnx/shared.h"
 #include "import/onnx/operators.h"
 
 namespace tenon::import::onnx {

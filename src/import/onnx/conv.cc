@@ -1,6 +1,7 @@
 // Convolutions.
 #include <algorithm>
 
+#include "import/onnx/shared.h"
 #include "import/onnx/operators.h"
 #include "import/onnx/window.h"
 
@@ -28,15 +29,18 @@ Result<Window> filter_window(NodeContext& node, ValueId x, ValueId w) {
 
 }  // namespace
 
-Result<void> import_conv(NodeContext& node) {
-  TENON_TRY(ValueId x, node.input(0));
-  TENON_TRY(ValueId w, node.input(1));
+Emitter::Operand convolution(NodeContext& node, ValueId x, ValueId w, ValueId bias) {
   TENON_TRY(Window window, filter_window(node, x, w));
   TENON_TRY_DO(resolve_same(node, x, window));
   ir::Attrs attrs = window.attrs();
   attrs.set("groups", node.integer("group", 1));
-  return node.finish(
-      node.emitter().emit(Op::kConv, {x, w, node.optional_input(2)}, std::move(attrs)));
+  return node.emitter().emit(Op::kConv, {x, w, bias}, std::move(attrs));
+}
+
+Result<void> import_conv(NodeContext& node) {
+  TENON_TRY(ValueId x, node.input(0));
+  TENON_TRY(ValueId w, node.input(1));
+  return node.finish(convolution(node, x, w, node.optional_input(2)));
 }
 
 namespace {

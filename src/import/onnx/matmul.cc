@@ -1,7 +1,7 @@
 // Matrix products.
 #include <numeric>
 
-#include "import/onnx/checks.h"
+#include "import/onnx/shared.h"
 #include "import/onnx/operators.h"
 
 namespace tenon::import::onnx {

@@ -42,6 +42,7 @@ class NodeContext {
         outputs_(node.outputs.size()) {}
 
   std::string_view op_type() const { return node_.op_type; }
+  std::string_view domain() const { return node_.domain; }
   /// The version of the node's operator set that the file imports.
   int64_t opset() const { return opset_; }
   Emitter& emitter() { return emitter_; }

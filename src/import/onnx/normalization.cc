@@ -1,7 +1,7 @@
 // Normalisations.
 #include <algorithm>
 
-#include "import/onnx/checks.h"
+#include "import/onnx/shared.h"
 #include "import/onnx/operators.h"
 
 namespace tenon::import::onnx {

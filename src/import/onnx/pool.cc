@@ -1,5 +1,5 @@
 // Pools: of windows, and of whole images.
-#include "import/onnx/checks.h"
+#include "import/onnx/shared.h"
 #include "import/onnx/operators.h"
 #include "import/onnx/window.h"
 

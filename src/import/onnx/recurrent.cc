@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cctype>
 
-#include "import/onnx/checks.h"
+#include "import/onnx/shared.h"
 #include "import/onnx/operators.h"
 
 namespace tenon::import::onnx {

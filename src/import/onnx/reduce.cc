@@ -1,7 +1,7 @@
 // Reductions along axes, and scans.
 #include <algorithm>
 
-#include "import/onnx/checks.h"
+#include "import/onnx/shared.h"
 #include "import/onnx/operators.h"
 
 namespace tenon::import::onnx {

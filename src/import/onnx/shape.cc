@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "import/elements.h"
-#include "import/onnx/checks.h"
+#include "import/onnx/shared.h"
 #include "import/onnx/operators.h"
 
 namespace tenon::import::onnx {

@@ -22,4 +22,10 @@ Result<void> along_axis(NodeContext& node,
 /// 0, 1, ..., size - 1 as i64.
 Emitter::Operand indices(Emitter& emitter, ir::Dim size);
 
+/// numpy's matmul: vectors are a row or a column, leading axes broadcast.
+Emitter::Operand matrix_product(Emitter& emitter, ir::ValueId a, ir::ValueId b);
+
+/// The convolution that the node's attributes describe.
+Emitter::Operand convolution(NodeContext& node, ir::ValueId x, ir::ValueId w, ir::ValueId bias);
+
 }  // namespace tenon::import::onnx

@@ -1,4 +1,4 @@
-#include "import/onnx/checks.h"
+#include "import/onnx/shared.h"
 
 #include <numeric>
 

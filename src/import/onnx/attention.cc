@@ -1,0 +1,266 @@
+// Attention, and the rotation of queries and keys by their position.
+#include <cmath>
+#include <limits>
+
+#include "import/onnx/shared.h"
+#include "import/onnx/operators.h"
+
+namespace tenon::import::onnx {
+
+using ir::Dim;
+using ir::DType;
+using ir::Op;
+using ir::ValueId;
+
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+/// Positions of the operands.
+enum Operand : size_t { kQ, kK, kV, kMask, kPastKey, kPastValue, kLengths };
+
+/// [batch, steps, heads * features] as [batch, heads, steps, features]; 4 axes are that already.
+Emitter::Operand split_heads(NodeContext& node, ValueId x, std::string_view heads_attribute) {
+  Emitter& emitter = node.emitter();
+  const std::vector<Dim> dims = emitter.shape(x);
+  if (dims.size() == 4) return x;
+  const int64_t heads = node.integer(heads_attribute, 0);
+  if (dims.size() != 3 || heads < 1) return node.bad("takes 3 axes and head counts, or 4 axes");
+  const auto features = emitter.dims().exact_div(dims[2], heads);
+  if (!features) return node.bad(fmt::format("the features do not split into {} heads", heads));
+  return emitter.transpose(emitter.reshape(x, {dims[0], dims[1], heads, *features}), {0, 2, 1, 3});
+}
+
+Emitter::Operand merge_heads(Emitter& emitter, Emitter::Operand x) {
+  if (!x) return x;
+  const std::vector<Dim> dims = emitter.shape(*x);
+  return emitter.reshape(emitter.transpose(x, {0, 2, 1, 3}),
+                         {dims[0], dims[2], emitter.dims().mul(dims[1], dims[3])});
+}
+
+/// Both conditions on which keys count, each a bool or what is added to the scores, or none.
+Emitter::Operand both_masks(Emitter& emitter, ValueId a, ValueId b) {
+  if (!a || !b) return a ? a : b;
+  const bool a_is_bool = emitter.dtype(a) == DType::kBool;
+  const bool b_is_bool = emitter.dtype(b) == DType::kBool;
+  if (a_is_bool && b_is_bool) return emitter.emit(Op::kAnd, {a, b});
+  if (!a_is_bool && !b_is_bool) return emitter.emit(Op::kAdd, {a, b});
+  if (b_is_bool) std::swap(a, b);
+  return emitter.emit(Op::kWhere, {a, b, emitter.number(-kInfinity, emitter.dtype(b))});
+}
+
+/// A mask that is shorter than the keys hides the rest of them.
+Emitter::Operand widen_mask(Emitter& emitter, ValueId mask, Dim keys) {
+  if (!mask || emitter.rank(mask) == 0) return mask;
+  const ir::TensorType type = emitter.type(mask);
+  const Dim width = type.dims.back();
+  if (width == keys || width.is(1)) return mask;
+  std::vector<Dim> before(type.rank(), 0);
+  std::vector<Dim> after = before;
+  after.back() = emitter.dims().sub(keys, width);
+  const double hidden = type.dtype == DType::kBool ? 0 : -kInfinity;
+  return emitter.emit(Op::kPad, {mask, emitter.number(hidden, type.dtype)},
+                      {{"before", before}, {"after", after}, {"mode", std::string("constant")}});
+}
+
+/// Which keys come no later than the query: key <= query + offset.
+Emitter::Operand causal_mask(Emitter& emitter, Dim queries, Dim keys, const Emitter::Operand& offset) {
+  const Emitter::Operand last =
+      emitter.emit(Op::kAdd, {emitter.reshape(indices(emitter, queries), {queries, 1}), offset});
+  return emitter.emit(Op::kLessEqual, {indices(emitter, keys), last});
+}
+
+/// Which keys lie before each batch element's length.
+Emitter::Operand length_mask(Emitter& emitter, ValueId lengths, Dim keys) {
+  const std::vector<Dim> dims = emitter.shape(lengths);
+  return emitter.emit(Op::kLess, {indices(emitter, keys),
+                                  emitter.reshape(emitter.cast(lengths, DType::kInt64),
+                                                  {dims[0], 1, 1, 1})});
+}
+
+/// A head of keys or values for each head of queries.
+Emitter::Operand repeat_heads(Emitter& emitter, ValueId x, Dim heads) {
+  const std::vector<Dim> dims = emitter.shape(x);
+  if (dims[1] == heads) return x;
+  const auto times = emitter.dims().exact_div(heads, dims[1]);
+  if (!times) {
+    return fail(ErrorKind::kBadModel, "query heads do not share key heads evenly", emitter.where());
+  }
+  const Emitter::Operand repeated =
+      emitter.expand(emitter.reshape(x, {dims[0], dims[1], 1, dims[2], dims[3]}),
+                     {dims[0], dims[1], *times, dims[2], dims[3]});
+  return emitter.reshape(repeated, {dims[0], heads, dims[2], dims[3]});
+}
+
+struct Scores {
+  ValueId q, k, v, mask;
+  double scale;
+  double cap;  ///< 0: none
+};
+
+/// Attention whose scores are capped: cap * tanh(scores / cap), before the mask.
+Emitter::Operand capped_attention(Emitter& emitter, const Scores& scores) {
+  const Dim heads = emitter.shape(scores.q)[1];
+  const DType dtype = emitter.dtype(scores.q);
+  const Emitter::Operand keys =
+      emitter.transpose(repeat_heads(emitter, scores.k, heads), {0, 1, 3, 2});
+  Emitter::Operand weights = emitter.with_number(
+      Op::kMul, emitter.emit(Op::kMatMul, {scores.q, keys}), scores.scale / scores.cap);
+  weights = emitter.with_number(Op::kMul, emitter.emit(Op::kTanh, {weights}), scores.cap);
+  if (scores.mask && emitter.dtype(scores.mask) == DType::kBool) {
+    weights =
+        emitter.emit(Op::kWhere, {scores.mask, weights, emitter.number(-kInfinity, dtype)});
+  } else if (scores.mask) {
+    weights = emitter.emit(Op::kAdd, {weights, scores.mask});
+  }
+  weights = emitter.emit(Op::kSoftmax, {weights}, {{"axis", int64_t{3}}, {"log", false}});
+  return emitter.emit(Op::kMatMul, {weights, repeat_heads(emitter, scores.v, heads)});
+}
+
+}  // namespace
+
+Result<void> import_attention(NodeContext& node) {
+  Emitter& emitter = node.emitter();
+  if (node.wants_output(3)) return node.unsupported("the scores of Attention");
+  for (std::string_view name : {"left_window_size", "right_window_size"}) {
+    if (node.integer(name, -1) != -1) return node.unsupported("Attention with windows");
+  }
+  TENON_TRY(ValueId q_input, node.input(kQ));
+  TENON_TRY(ValueId k_input, node.input(kK));
+  TENON_TRY(ValueId v_input, node.input(kV));
+  Scores scores{};
+  TENON_TRY(scores.q, split_heads(node, q_input, "q_num_heads"));
+  TENON_TRY(scores.k, split_heads(node, k_input, "kv_num_heads"));
+  TENON_TRY(scores.v, split_heads(node, v_input, "kv_num_heads"));
+  Dim offset = 0;
+  if (node.has_input(kPastKey)) {
+    TENON_TRY(ValueId past_value, node.input(kPastValue));
+    offset = emitter.shape(node.optional_input(kPastKey))[2];
+    TENON_TRY(scores.k, emitter.concat({node.optional_input(kPastKey), scores.k}, 2));
+    TENON_TRY(scores.v, emitter.concat({past_value, scores.v}, 2));
+  }
+  node.set_output(1, scores.k);
+  node.set_output(2, scores.v);
+  const Dim queries = emitter.shape(scores.q)[2];
+  const Dim keys = emitter.shape(scores.k)[2];
+  const Dim features = emitter.shape(scores.q)[3];
+  if (!features.is_constant()) return node.unsupported("Attention of open feature counts");
+  scores.scale = node.number("scale", 1 / std::sqrt(static_cast<double>(features.value())));
+  scores.cap = node.number("softcap", 0);
+
+  TENON_TRY(scores.mask, widen_mask(emitter, node.optional_input(kMask), keys));
+  bool causal = node.flag("is_causal", false);
+  Emitter::Operand first_key = emitter.from_elements({DType::kInt64, {}}, {offset});
+  if (node.has_input(kLengths)) {
+    const ValueId lengths = node.optional_input(kLengths);
+    TENON_TRY(ValueId visible, length_mask(emitter, lengths, keys));
+    TENON_TRY(scores.mask, both_masks(emitter, scores.mask, visible));
+    TENON_TRY(ValueId queries_value, emitter.from_elements({DType::kInt64, {}}, {queries}));
+    first_key = emitter.emit(Op::kSub, {emitter.reshape(emitter.cast(lengths, DType::kInt64),
+                                                        {emitter.shape(lengths)[0], 1, 1, 1}),
+                                        queries_value});
+  }
+  // The operator aligns the last query with the last key; another alignment, or a cap, is a mask.
+  const bool is_aligned = !node.has_input(kLengths) && offset == emitter.dims().sub(keys, queries);
+  if (causal && (!is_aligned || scores.cap != 0)) {
+    TENON_TRY(ValueId earlier, causal_mask(emitter, queries, keys, first_key));
+    TENON_TRY(scores.mask, both_masks(emitter, scores.mask, earlier));
+    causal = false;
+  }
+  Emitter::Operand result =
+      scores.cap != 0
+          ? capped_attention(emitter, scores)
+          : emitter.emit(Op::kAttention, {scores.q, scores.k, scores.v, scores.mask},
+                         {{"scale", scores.scale}, {"causal", causal}});
+  if (emitter.rank(q_input) == 3) result = merge_heads(emitter, std::move(result));
+  return node.finish(std::move(result));
+}
+
+namespace {
+
+/// The angles' cosines or sines with an axis of one for the heads, at `head_axis`.
+Emitter::Operand angles(NodeContext& node, size_t cache, size_t positions, int64_t head_axis) {
+  Emitter& emitter = node.emitter();
+  TENON_TRY(ValueId table, node.input(cache));
+  if (node.has_input(positions)) {
+    TENON_TRY(table, emitter.emit(Op::kGather, {table, node.optional_input(positions)},
+                                  {{"axis", int64_t{0}}}));
+  }
+  std::vector<Dim> dims = emitter.shape(table);
+  if (dims.size() != 3) return node.bad("the caches do not have batch, position and angle axes");
+  dims.insert(dims.begin() + head_axis, 1);
+  return emitter.reshape(table, std::move(dims));
+}
+
+/// The two numbers of every pair that is rotated, with the pairs along the last axis.
+struct Pairs {
+  ValueId first, second;
+};
+
+Result<Pairs> split_pairs(Emitter& emitter, ValueId x, bool interleaved) {
+  std::vector<Dim> dims = emitter.shape(x);
+  const auto axis = static_cast<int64_t>(dims.size()) - 1;
+  const Dim half = emitter.dims().floor_div(dims.back(), 2);
+  Pairs pairs;
+  TENON_TRY(pairs.first, interleaved ? emitter.slice(x, axis, 0, dims.back(), 2)
+                                     : emitter.slice(x, axis, 0, half));
+  TENON_TRY(pairs.second, interleaved ? emitter.slice(x, axis, 1, dims.back(), 2)
+                                      : emitter.slice(x, axis, half, dims.back()));
+  return pairs;
+}
+
+Emitter::Operand join_pairs(Emitter& emitter, const Pairs& pairs, bool interleaved) {
+  std::vector<Dim> dims = emitter.shape(pairs.first);
+  const auto axis = static_cast<int64_t>(dims.size()) - 1;
+  if (!interleaved) return emitter.concat({pairs.first, pairs.second}, axis);
+  std::vector<Dim> joined = dims;
+  joined.back() = emitter.dims().mul(dims.back(), 2);
+  dims.emplace_back(1);
+  return emitter.reshape(emitter.concat({emitter.reshape(pairs.first, dims),
+                                         emitter.reshape(pairs.second, dims)},
+                                        axis + 1),
+                         std::move(joined));
+}
+
+}  // namespace
+
+Result<void> import_rotary_embedding(NodeContext& node) {
+  Emitter& emitter = node.emitter();
+  // com.microsoft has the positions before the caches.
+  const bool is_contrib = node.domain() == "com.microsoft";
+  const size_t positions = is_contrib ? 1 : 3;
+  const size_t cosines = is_contrib ? 2 : 1;
+  TENON_TRY(ValueId input, node.input(0));
+  const std::vector<Dim> dims = emitter.shape(input);
+  const int64_t heads = node.integer("num_heads", 0);
+  ValueId x = input;
+  if (dims.size() == 3) {
+    const auto features = heads < 1 ? std::nullopt : emitter.dims().exact_div(dims[2], heads);
+    if (!features) return node.bad("num_heads does not divide the features");
+    TENON_TRY(x, emitter.reshape(input, {dims[0], dims[1], heads, *features}));
+  } else if (dims.size() != 4) {
+    return node.bad("takes 3 or 4 axes");
+  }
+  const int64_t head_axis = dims.size() == 3 ? 2 : 1;
+  const Dim features = emitter.shape(x)[3];
+  const int64_t rotated_count = node.integer("rotary_embedding_dim", 0);
+  const Dim rotated = rotated_count > 0 ? Dim(rotated_count) : features;
+  TENON_TRY(ValueId cosine, angles(node, cosines, positions, head_axis));
+  TENON_TRY(ValueId sine, angles(node, cosines + 1, positions, head_axis));
+  const bool interleaved = node.flag("interleaved", false);
+  TENON_TRY(ValueId turning, emitter.slice(x, 3, 0, rotated));
+  TENON_TRY(Pairs pairs, split_pairs(emitter, turning, interleaved));
+  const auto times = [&](ValueId a, ValueId b) { return emitter.emit(Op::kMul, {a, b}); };
+  Pairs turned;
+  TENON_TRY(turned.first,
+            emitter.emit(Op::kSub, {times(pairs.first, cosine), times(pairs.second, sine)}));
+  TENON_TRY(turned.second,
+            emitter.emit(Op::kAdd, {times(pairs.first, sine), times(pairs.second, cosine)}));
+  Emitter::Operand result = join_pairs(emitter, turned, interleaved);
+  if (rotated != features) {
+    result = emitter.concat({result, emitter.slice(x, 3, rotated, features)}, 3);
+  }
+  return node.finish(emitter.reshape(std::move(result), dims));
+}
+
+}  // namespace tenon::import::onnx
