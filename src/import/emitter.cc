@@ -41,12 +41,14 @@ bool are_numbers(const ir::Attrs& attrs) {
   });
 }
 
-Result<std::vector<ValueId>> unwrap(std::vector<Emitter::Operand>& operands) {
+/// The values of operands that all exist, with optional ones that are not named as none.
+Result<std::vector<ValueId>> unwrap(Op op, std::vector<Emitter::Operand>& operands) {
   std::vector<ValueId> values;
   for (Emitter::Operand& operand : operands) {
     if (!operand) return std::unexpected(std::move(operand).error());
     values.push_back(*operand);
   }
+  values.resize(std::max(values.size(), ir::info(op).operands.size()));
   return values;
 }
 
@@ -116,7 +118,7 @@ Result<std::optional<ValueId>> Emitter::track(Op op, const std::vector<ValueId>&
 }
 
 Result<ValueId> Emitter::emit(Op op, std::vector<Operand> operands, ir::Attrs attrs) {
-  TENON_TRY(std::vector<ValueId> values, unwrap(operands));
+  TENON_TRY(std::vector<ValueId> values, unwrap(op, operands));
   if (auto folded = fold(op, values, attrs)) return *folded;
   TENON_TRY(std::optional<ValueId> tracked, track(op, values, attrs));
   if (tracked) return *tracked;
@@ -125,7 +127,7 @@ Result<ValueId> Emitter::emit(Op op, std::vector<Operand> operands, ir::Attrs at
 
 Result<std::vector<ValueId>> Emitter::emit_all(Op op, std::vector<Operand> operands,
                                                ir::Attrs attrs) {
-  TENON_TRY(std::vector<ValueId> values, unwrap(operands));
+  TENON_TRY(std::vector<ValueId> values, unwrap(op, operands));
   TENON_TRY(ir::NodeId node,
             ops::add_node(module_, op, std::move(values), std::move(attrs), origin_));
   return module_.node(node).outputs;

@@ -2,8 +2,8 @@
 #include <cmath>
 #include <limits>
 
-#include "import/onnx/shared.h"
 #include "import/onnx/operators.h"
+#include "import/onnx/shared.h"
 
 namespace tenon::import::onnx {
 
@@ -64,7 +64,8 @@ Emitter::Operand widen_mask(Emitter& emitter, ValueId mask, Dim keys) {
 }
 
 /// Which keys come no later than the query: key <= query + offset.
-Emitter::Operand causal_mask(Emitter& emitter, Dim queries, Dim keys, const Emitter::Operand& offset) {
+Emitter::Operand causal_mask(Emitter& emitter, Dim queries, Dim keys,
+                             const Emitter::Operand& offset) {
   const Emitter::Operand last =
       emitter.emit(Op::kAdd, {emitter.reshape(indices(emitter, queries), {queries, 1}), offset});
   return emitter.emit(Op::kLessEqual, {indices(emitter, keys), last});
@@ -73,9 +74,9 @@ Emitter::Operand causal_mask(Emitter& emitter, Dim queries, Dim keys, const Emit
 /// Which keys lie before each batch element's length.
 Emitter::Operand length_mask(Emitter& emitter, ValueId lengths, Dim keys) {
   const std::vector<Dim> dims = emitter.shape(lengths);
-  return emitter.emit(Op::kLess, {indices(emitter, keys),
-                                  emitter.reshape(emitter.cast(lengths, DType::kInt64),
-                                                  {dims[0], 1, 1, 1})});
+  return emitter.emit(Op::kLess,
+                      {indices(emitter, keys),
+                       emitter.reshape(emitter.cast(lengths, DType::kInt64), {dims[0], 1, 1, 1})});
 }
 
 /// A head of keys or values for each head of queries.
@@ -108,8 +109,7 @@ Emitter::Operand capped_attention(Emitter& emitter, const Scores& scores) {
       Op::kMul, emitter.emit(Op::kMatMul, {scores.q, keys}), scores.scale / scores.cap);
   weights = emitter.with_number(Op::kMul, emitter.emit(Op::kTanh, {weights}), scores.cap);
   if (scores.mask && emitter.dtype(scores.mask) == DType::kBool) {
-    weights =
-        emitter.emit(Op::kWhere, {scores.mask, weights, emitter.number(-kInfinity, dtype)});
+    weights = emitter.emit(Op::kWhere, {scores.mask, weights, emitter.number(-kInfinity, dtype)});
   } else if (scores.mask) {
     weights = emitter.emit(Op::kAdd, {weights, scores.mask});
   }
@@ -168,10 +168,9 @@ Result<void> import_attention(NodeContext& node) {
     causal = false;
   }
   Emitter::Operand result =
-      scores.cap != 0
-          ? capped_attention(emitter, scores)
-          : emitter.emit(Op::kAttention, {scores.q, scores.k, scores.v, scores.mask},
-                         {{"scale", scores.scale}, {"causal", causal}});
+      scores.cap != 0 ? capped_attention(emitter, scores)
+                      : emitter.emit(Op::kAttention, {scores.q, scores.k, scores.v, scores.mask},
+                                     {{"scale", scores.scale}, {"causal", causal}});
   if (emitter.rank(q_input) == 3) result = merge_heads(emitter, std::move(result));
   return node.finish(std::move(result));
 }
@@ -216,10 +215,10 @@ Emitter::Operand join_pairs(Emitter& emitter, const Pairs& pairs, bool interleav
   std::vector<Dim> joined = dims;
   joined.back() = emitter.dims().mul(dims.back(), 2);
   dims.emplace_back(1);
-  return emitter.reshape(emitter.concat({emitter.reshape(pairs.first, dims),
-                                         emitter.reshape(pairs.second, dims)},
-                                        axis + 1),
-                         std::move(joined));
+  return emitter.reshape(
+      emitter.concat({emitter.reshape(pairs.first, dims), emitter.reshape(pairs.second, dims)},
+                     axis + 1),
+      std::move(joined));
 }
 
 }  // namespace

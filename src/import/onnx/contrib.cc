@@ -1,6 +1,6 @@
 // Operators of com.microsoft, ONNX Runtime's own domain, which its optimiser writes into files.
-#include "import/onnx/shared.h"
 #include "import/onnx/operators.h"
+#include "import/onnx/shared.h"
 
 namespace tenon::import::onnx {
 
@@ -57,9 +57,9 @@ Result<void> import_skip_normalization(NodeContext& node) {
   node.set_output(3, total);
   std::vector<Emitter::Operand> operands = {total, scale};
   if (!is_simplified) operands.emplace_back(node.optional_input(3));
-  return node.finish(emitter.emit(
-      is_simplified ? Op::kRmsNorm : Op::kLayerNorm, std::move(operands),
-      {{"axes", int64_t{1}}, {"epsilon", node.number("epsilon", 1e-12F)}}));
+  return node.finish(
+      emitter.emit(is_simplified ? Op::kRmsNorm : Op::kLayerNorm, std::move(operands),
+                   {{"axes", int64_t{1}}, {"epsilon", node.number("epsilon", 1e-12F)}}));
 }
 
 }  // namespace tenon::import::onnx

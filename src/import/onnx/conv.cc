@@ -1,8 +1,8 @@
 // Convolutions.
 #include <algorithm>
 
-#include "import/onnx/shared.h"
 #include "import/onnx/operators.h"
+#include "import/onnx/shared.h"
 #include "import/onnx/window.h"
 
 namespace tenon::import::onnx {

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <set>
 
-#include "import/onnx/shared.h"
 #include "import/onnx/operators.h"
+#include "import/onnx/shared.h"
 
 namespace tenon::import::onnx {
 
@@ -59,10 +59,11 @@ Result<Equation> parse_equation(const NodeContext& node, std::string text,
   std::string_view left = std::string_view(text).substr(0, arrow);
   Equation equation;
   int64_t widest = 0;
-  for (int64_t rank : ranks) {
+  for (size_t i = 0; i < ranks.size(); ++i) {
+    const int64_t rank = ranks[i];
     const size_t end = left.find(',');
     const std::string_view term = left.substr(0, end);
-    if (end == std::string_view::npos && &rank != &ranks.back()) {
+    if (end == std::string_view::npos && i + 1 < ranks.size()) {
       return node.bad("an equation with fewer terms than operands");
     }
     left.remove_prefix(end == std::string_view::npos ? left.size() : end + 1);

@@ -1,8 +1,8 @@
 // Operators that read or write at indices which are data.
 #include <algorithm>
 
-#include "import/onnx/shared.h"
 #include "import/onnx/operators.h"
+#include "import/onnx/shared.h"
 
 namespace tenon::import::onnx {
 

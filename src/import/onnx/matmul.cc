@@ -1,8 +1,8 @@
 // Matrix products.
 #include <numeric>
 
-#include "import/onnx/shared.h"
 #include "import/onnx/operators.h"
+#include "import/onnx/shared.h"
 
 namespace tenon::import::onnx {
 

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <numeric>
 
-#include "import/onnx/shared.h"
 #include "import/onnx/operators.h"
+#include "import/onnx/shared.h"
 
 namespace tenon::import::onnx {
 
@@ -240,9 +240,11 @@ Result<void> import_space_to_depth(NodeContext& node) {
   if (size < 1 || size > 1'000'000) return node.bad("a blocksize that is no size");
   TENON_TRY(Dim rows, divide(node, image.height, size));
   TENON_TRY(Dim columns, divide(node, image.width, size));
+  const bool column_row_depth = node.text("mode", "DCR") == "CRD";
   const Emitter::Operand blocks = emitter.transpose(
       emitter.reshape(x, {image.batch, image.channels, rows, size, columns, size}),
-      {0, 3, 5, 1, 2, 4});
+      column_row_depth ? std::vector<int64_t>{0, 1, 3, 5, 2, 4}
+                       : std::vector<int64_t>{0, 3, 5, 1, 2, 4});
   return node.finish(emitter.reshape(
       blocks, {image.batch, emitter.dims().mul(image.channels, size * size), rows, columns}));
 }

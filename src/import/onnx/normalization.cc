@@ -1,8 +1,8 @@
 // Normalisations.
 #include <algorithm>
 
-#include "import/onnx/shared.h"
 #include "import/onnx/operators.h"
+#include "import/onnx/shared.h"
 
 namespace tenon::import::onnx {
 

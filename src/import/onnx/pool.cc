@@ -1,6 +1,6 @@
 // Pools: of windows, and of whole images.
-#include "import/onnx/shared.h"
 #include "import/onnx/operators.h"
+#include "import/onnx/shared.h"
 #include "import/onnx/window.h"
 
 namespace tenon::import::onnx {

@@ -2,8 +2,8 @@
 // themselves where the result is defined by them.
 #include <tuple>
 
-#include "import/onnx/shared.h"
 #include "import/onnx/operators.h"
+#include "import/onnx/shared.h"
 
 namespace tenon::import::onnx {
 
@@ -58,9 +58,9 @@ Emitter::Operand saturate(Emitter& emitter, const Emitter::Operand& x, const Emi
   const DType dtype = emitter.dtype(*shifted);
   if (zero && *zero) shifted = emitter.emit(Op::kAdd, {shifted, emitter.cast(zero, dtype)});
   const auto [low, high] = range_of(to);
-  return emitter.cast(emitter.emit(Op::kClip, {shifted, emitter.number(low, dtype),
-                                               emitter.number(high, dtype)}),
-                      to);
+  return emitter.cast(
+      emitter.emit(Op::kClip, {shifted, emitter.number(low, dtype), emitter.number(high, dtype)}),
+      to);
 }
 
 /// x as i32 with its zero point taken off.
@@ -102,8 +102,8 @@ Result<void> import_quantize_linear(NodeContext& node) {
   const DType compute = emitter.dtype(scale);
   const Emitter::Operand scaled =
       emitter.emit(Op::kDiv, {emitter.cast(x, compute), per_axis(node, scale, x)});
-  return node.finish(saturate(emitter, scaled,
-                              zero ? per_axis(node, zero, x) : Emitter::Operand(ValueId()), to));
+  return node.finish(
+      saturate(emitter, scaled, zero ? per_axis(node, zero, x) : Emitter::Operand(ValueId()), to));
 }
 
 Result<void> import_dequantize_linear(NodeContext& node) {
@@ -113,8 +113,8 @@ Result<void> import_dequantize_linear(NodeContext& node) {
   const ValueId zero = node.optional_input(2);
   const Emitter::Operand wide =
       centred(emitter, x, zero ? per_axis(node, zero, x) : Emitter::Operand(ValueId()));
-  return node.finish(emitter.emit(Op::kMul, {emitter.cast(wide, emitter.dtype(scale)),
-                                             per_axis(node, scale, x)}));
+  return node.finish(
+      emitter.emit(Op::kMul, {emitter.cast(wide, emitter.dtype(scale)), per_axis(node, scale, x)}));
 }
 
 Result<void> import_dynamic_quantize_linear(NodeContext& node) {
@@ -131,17 +131,14 @@ Result<void> import_dynamic_quantize_linear(NodeContext& node) {
       emitter.with_number(Op::kMin, emitter.reduce(x, "min", axes, false), 0);
   const Emitter::Operand width = emitter.emit(Op::kSub, {high, low});
   // Nothing but zeros has a range of 1 instead, as the reference implementation does it.
-  const Emitter::Operand range =
-      emitter.emit(Op::kWhere, {emitter.with_number(Op::kEqual, width, 0),
-                                emitter.number(1, dtype), width});
+  const Emitter::Operand range = emitter.emit(
+      Op::kWhere, {emitter.with_number(Op::kEqual, width, 0), emitter.number(1, dtype), width});
   TENON_TRY(ValueId scale, emitter.with_number(Op::kDiv, range, 255));
-  const Emitter::Operand offset =
-      emitter.emit(Op::kDiv, {emitter.emit(Op::kNeg, {low}), scale});
+  const Emitter::Operand offset = emitter.emit(Op::kDiv, {emitter.emit(Op::kNeg, {low}), scale});
   TENON_TRY(ValueId zero, saturate(emitter, offset, ValueId(), DType::kUInt8));
   node.set_output(1, scale);
   node.set_output(2, zero);
-  return node.finish(
-      saturate(emitter, emitter.emit(Op::kDiv, {x, scale}), zero, DType::kUInt8));
+  return node.finish(saturate(emitter, emitter.emit(Op::kDiv, {x, scale}), zero, DType::kUInt8));
 }
 
 Result<void> import_matmul_integer(NodeContext& node) {
@@ -159,18 +156,18 @@ namespace {
 Emitter::Operand integer_convolution(NodeContext& node, ValueId x, ValueId x_zero, ValueId w,
                                      ValueId w_zero, ValueId bias) {
   Emitter& emitter = node.emitter();
-  TENON_TRY(ValueId input, centred(emitter, x, x_zero ? emitter.reshape(x_zero, {})
-                                                      : Emitter::Operand(ValueId())));
-  TENON_TRY(ValueId filter,
-            centred(emitter, w, on_axis(emitter, w_zero, 0, emitter.rank(w))));
+  TENON_TRY(
+      ValueId input,
+      centred(emitter, x, x_zero ? emitter.reshape(x_zero, {}) : Emitter::Operand(ValueId())));
+  TENON_TRY(ValueId filter, centred(emitter, w, on_axis(emitter, w_zero, 0, emitter.rank(w))));
   return convolution(node, input, filter, bias);
 }
 
 /// Integers times a scale, as integers of `to` with a zero point.
 Emitter::Operand requantise(Emitter& emitter, const Emitter::Operand& sums,
                             const Emitter::Operand& scale, ValueId zero) {
-  const Emitter::Operand real =
-      emitter.emit(Op::kMul, {emitter.cast(sums, DType::kFloat32), scale});
+  const Emitter::Operand real = emitter.emit(
+      Op::kMul, {emitter.cast(sums, DType::kFloat32), emitter.cast(scale, DType::kFloat32)});
   return saturate(emitter, real, emitter.reshape(zero, {}), emitter.dtype(zero));
 }
 
@@ -179,8 +176,8 @@ Emitter::Operand requantise(Emitter& emitter, const Emitter::Operand& sums,
 Result<void> import_conv_integer(NodeContext& node) {
   TENON_TRY(ValueId x, node.input(0));
   TENON_TRY(ValueId w, node.input(1));
-  return node.finish(integer_convolution(node, x, node.optional_input(2), w,
-                                         node.optional_input(3), ValueId()));
+  return node.finish(
+      integer_convolution(node, x, node.optional_input(2), w, node.optional_input(3), ValueId()));
 }
 
 Result<void> import_qlinear_conv(NodeContext& node) {
@@ -214,11 +211,10 @@ Result<void> import_qlinear_matmul(NodeContext& node) {
                operands[6], operands[7]);
   TENON_TRY(ValueId left, centred(emitter, a, as_column(emitter, a_zero)));
   TENON_TRY(ValueId right, centred(emitter, b, b_zero));
-  const Emitter::Operand scale = emitter.emit(
-      Op::kDiv, {emitter.emit(Op::kMul, {as_column(emitter, a_scale), b_scale}),
-                 emitter.reshape(y_scale, {})});
-  return node.finish(
-      requantise(emitter, matrix_product(emitter, left, right), scale, y_zero));
+  const Emitter::Operand scale =
+      emitter.emit(Op::kDiv, {emitter.emit(Op::kMul, {as_column(emitter, a_scale), b_scale}),
+                              emitter.reshape(y_scale, {})});
+  return node.finish(requantise(emitter, matrix_product(emitter, left, right), scale, y_zero));
 }
 
 }  // namespace tenon::import::onnx

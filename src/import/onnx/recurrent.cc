@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cctype>
 
-#include "import/onnx/shared.h"
 #include "import/onnx/operators.h"
+#include "import/onnx/shared.h"
 
 namespace tenon::import::onnx {
 

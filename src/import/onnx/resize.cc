@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "import/onnx/shared.h"
 #include "import/onnx/operators.h"
+#include "import/onnx/shared.h"
 
 namespace tenon::import::onnx {
 
@@ -78,7 +78,8 @@ Result<Target> target_by_sizes(NodeContext& node, const std::vector<Dim>& from,
     target.dims[axis] = sizes[i];
     target.scales[axis] = scales[i];
     if (policy == "stretch") continue;
-    if (!from[axis].is_constant()) return node.unsupported("Resize of open sizes that keeps ratios");
+    if (!from[axis].is_constant())
+      return node.unsupported("Resize of open sizes that keeps ratios");
     const double size = common * static_cast<double>(from[axis].value());
     target.dims[axis] = static_cast<int64_t>(std::floor(size + 0.5));
     target.scales[axis] = common;
@@ -118,7 +119,8 @@ Result<void> import_resize(NodeContext& node) {
   const bool is_old = node.op_type() == "Upsample" || node.opset() < 11;
   const std::string coordinates =
       is_old ? "asymmetric" : node.text("coordinate_transformation_mode", "half_pixel");
-  if (coordinates == "tf_crop_and_resize") return node.unsupported("Resize with tf_crop_and_resize");
+  if (coordinates == "tf_crop_and_resize")
+    return node.unsupported("Resize with tf_crop_and_resize");
   if (node.flag("antialias", false)) return node.unsupported("Resize with antialias");
   std::string mode = node.text("mode", "nearest");
   if (mode == "bilinear" || mode == "trilinear") mode = "linear";

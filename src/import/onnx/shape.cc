@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "import/elements.h"
-#include "import/onnx/shared.h"
 #include "import/onnx/operators.h"
+#include "import/onnx/shared.h"
 
 namespace tenon::import::onnx {
 
