@@ -1,0 +1,85 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstring>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "commands/command.h"
+#include "commands/compile_options.h"
+#include "commands/hold_signals.h"
+#include "commands/text.h"
+#include "runtime/abi.h"
+
+namespace tenon::commands {
+namespace {
+
+struct Arguments {
+  std::string model, output;
+  CompileArguments compile;
+  bool verbose = false;
+};
+
+Result<Report> compile(const Arguments& arguments) {
+  TENON_TRY(const driver::CompileOptions options, compile_options(arguments.compile));
+  Result<driver::CompiledModel> result = driver::compile_file(arguments.model, options);
+  end_progress();
+  TENON_TRY(const driver::CompiledModel compiled, std::move(result));
+  {
+    const HoldSignals hold;
+    TENON_TRY_DO(driver::save(compiled.artifact, arguments.output));
+  }
+  tenon_file_header header;
+  tenon_plan_header plan;
+  const std::byte* bytes = compiled.artifact.bytes().data();
+  std::memcpy(&header, bytes, sizeof(header));
+  std::memcpy(&plan, bytes + header.plan_offset, sizeof(plan));
+
+  Report report;
+  report.text = fmt::format(
+      "{} -> {}\n  {} for {}: {} kernels in {} steps, {} of code, {} of weights\n  compiled in "
+      "{:.2f} s\n",
+      arguments.model, arguments.output, format_bytes(compiled.artifact.bytes().size()),
+      header.target, plan.kernel_count, plan.step_count, format_bytes(header.code_bytes),
+      format_bytes(header.weights_bytes), compiled.seconds);
+  nlohmann::ordered_json steps = nlohmann::json::array();
+  for (const driver::StepReport& step : compiled.steps) {
+    if (arguments.verbose)
+      report.text += fmt::format("  {:>10.3f} ms  {}\n", 1e3 * step.seconds, step.name);
+    steps.push_back({{"name", step.name}, {"seconds", step.seconds}});
+  }
+  const nlohmann::ordered_json json = {{"model", arguments.model},
+                                       {"output", arguments.output},
+                                       {"target", header.target},
+                                       {"seconds", compiled.seconds},
+                                       {"file_bytes", compiled.artifact.bytes().size()},
+                                       {"code_bytes", header.code_bytes},
+                                       {"weight_bytes", header.weights_bytes},
+                                       {"kernels", plan.kernel_count},
+                                       {"steps", plan.step_count},
+                                       {"compile_steps", std::move(steps)}};
+  report.json = to_text(json);
+  return report;
+}
+
+}  // namespace
+
+void add_compile(CLI::App& app, Common& common, Action& chosen) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App& command = *app.add_subcommand("compile", "Compile a model to one native .tenon file");
+  command.add_option("model", arguments->model, "Model file (.onnx)")->required();
+  command.add_option("-o,--output", arguments->output, "File to write")->required();
+  add_compile_options(command, arguments->compile);
+  command.add_option("--threads", arguments->compile.threads,
+                     "Threads to compile with (default: as many as there are)");
+  command.add_flag("-v,--verbose", arguments->verbose, "Show the time of each step");
+  command.add_flag("--json", common.json, "Print one JSON object");
+  command.footer(
+      "Examples:\n"
+      "  tenon compile resnet50.onnx -o resnet50.tenon\n"
+      "  tenon compile bert.onnx -o bert.tenon --shape batch=1 --shape sequence=128\n"
+      "  tenon compile net.onnx -o net.tenon --shape x:1x3x224x224 --target x86-64-v3");
+  command.callback([arguments, &chosen] { chosen = [arguments] { return compile(*arguments); }; });
+}
+
+}  // namespace tenon::commands

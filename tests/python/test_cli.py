@@ -1,0 +1,259 @@
+"""The `tenon` executable: results, reports, exit codes and errors."""
+
+import json
+import os
+import signal
+import struct
+import subprocess
+import time
+import zipfile
+from pathlib import Path
+
+import numpy
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+ROOT = Path(__file__).resolve().parents[2]
+TENON = os.environ.get("TENON_BIN", str(ROOT / "build/release/bin/tenon"))
+
+USAGE, IO, BAD_MODEL, UNSUPPORTED, BAD_INPUT = 2, 3, 4, 5, 7
+
+
+def tenon(*arguments, code=0):
+    done = subprocess.run([TENON, *map(str, arguments)], capture_output=True, text=True, timeout=300)
+    assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def tenon_json(*arguments, code=0):
+    return json.loads(tenon(*arguments, "--json", code=code).stdout)
+
+
+def save_model(path, nodes, inputs, outputs, initializers=()):
+    graph = helper.make_graph(nodes, "g", inputs, outputs, list(initializers))
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 9
+    onnx.save(model, path)
+    return path
+
+
+def tensor(name, shape, dtype=TensorProto.FLOAT):
+    return helper.make_tensor_value_info(name, dtype, shape)
+
+
+WEIGHT = numpy.random.default_rng(0).standard_normal((6, 5)).astype(numpy.float32)
+
+
+@pytest.fixture
+def linear(tmp_path):
+    """y = relu(x @ w), x of [batch, 6]; and twice = x + x."""
+    return save_model(
+        tmp_path / "linear.onnx",
+        [
+            helper.make_node("MatMul", ["x", "w"], ["h"]),
+            helper.make_node("Relu", ["h"], ["y"]),
+            helper.make_node("Add", ["x", "x"], ["twice"]),
+        ],
+        [tensor("x", ["batch", 6])],
+        [tensor("y", ["batch", 5]), tensor("twice", ["batch", 6])],
+        [onnx.numpy_helper.from_array(WEIGHT, "w")],
+    )
+
+
+def run(model, tmp_path, *options, **arrays):
+    numpy.savez(tmp_path / "in.npz", **arrays)
+    tenon("run", model, "--inputs", tmp_path / "in.npz", "--outputs", tmp_path / "out.npz", *options)
+    return dict(numpy.load(tmp_path / "out.npz"))
+
+
+def test_compile_then_run(linear, tmp_path):
+    artifact = tmp_path / "linear.tenon"
+    report = tenon_json("compile", linear, "-o", artifact)
+    assert report["file_bytes"] == artifact.stat().st_size
+    assert report["steps"] >= 2 and report["compile_steps"][0]["name"] == "import"
+    x = numpy.random.default_rng(1).standard_normal((3, 6)).astype(numpy.float32)
+    for model in (artifact, linear):
+        outputs = run(model, tmp_path, "--threads", 1, x=x)
+        assert list(outputs) == ["y", "twice"]
+        numpy.testing.assert_allclose(outputs["y"], numpy.maximum(x @ WEIGHT, 0), rtol=1e-5, atol=1e-6)
+        numpy.testing.assert_array_equal(outputs["twice"], x + x)
+    assert {path.name for path in tmp_path.iterdir()} == {"linear.onnx", "linear.tenon", "in.npz", "out.npz"}
+
+
+def test_equal_calls_give_equal_files(linear, tmp_path):
+    tenon("compile", linear, "-o", tmp_path / "a", "--threads", 1)
+    tenon("compile", linear, "-o", tmp_path / "b", "--threads", 2)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_inputs_by_position_beside_arrays_that_are_ignored(linear, tmp_path):
+    x = numpy.ones((2, 6), numpy.float32)
+    for name in ("in_0", "arr_0"):
+        outputs = run(linear, tmp_path, **{name: x, "out_0": numpy.array([None], object)})
+        numpy.testing.assert_array_equal(outputs["twice"], 2 * x)
+
+
+def test_missing_inputs_are_named(tmp_path):
+    model = save_model(
+        tmp_path / "sum.onnx",
+        [helper.make_node("Sum", ["left", "middle", "right"], ["s"])],
+        [tensor(name, [2]) for name in ("left", "middle", "right")],
+        [tensor("s", [2])],
+    )
+    numpy.savez(tmp_path / "in.npz", middle=numpy.zeros(2, numpy.float32))
+    files = ("--inputs", tmp_path / "in.npz", "--outputs", tmp_path / "out.npz")
+    errors = tenon("run", model, *files, code=BAD_INPUT).stderr
+    assert "'left' (left: f32[2])" in errors and "'right'" in errors and "input 'middle'" not in errors
+    assert not (tmp_path / "out.npz").exists()
+    error = tenon_json("run", model, *files, code=BAD_INPUT)["error"]
+    assert error["kind"] == "bad-input" and error["exit_code"] == BAD_INPUT and len(error["diagnostics"]) == 2
+
+
+def test_shapes_are_fixed(linear, tmp_path):
+    for shape in ("x:4x6", "batch=4"):
+        artifact = tmp_path / "fixed.tenon"
+        tenon("compile", linear, "-o", artifact, "--shape", shape)
+        assert run(artifact, tmp_path, x=numpy.ones((4, 6), numpy.float32))["y"].shape == (4, 5)
+        numpy.savez(tmp_path / "in.npz", x=numpy.ones((3, 6), numpy.float32))
+        files = ("--inputs", tmp_path / "in.npz", "--outputs", tmp_path / "out.npz")
+        assert "'x'" in tenon("run", artifact, *files, code=BAD_INPUT).stderr
+
+
+DTYPES = {
+    "bool": TensorProto.BOOL,
+    "int8": TensorProto.INT8,
+    "int16": TensorProto.INT16,
+    "int32": TensorProto.INT32,
+    "int64": TensorProto.INT64,
+    "uint8": TensorProto.UINT8,
+    "uint16": TensorProto.UINT16,
+    "uint32": TensorProto.UINT32,
+    "uint64": TensorProto.UINT64,
+    "float16": TensorProto.FLOAT16,
+    "float32": TensorProto.FLOAT,
+    "float64": TensorProto.DOUBLE,
+}
+
+
+@pytest.mark.parametrize("name", DTYPES)
+def test_arrays_of_every_dtype_order_and_byte_order(name, tmp_path):
+    model = save_model(
+        tmp_path / "t.onnx",
+        [helper.make_node("Transpose", ["x"], ["y"], perm=[1, 2, 0])],
+        [tensor("x", [2, 3, 4], DTYPES[name])],
+        [tensor("y", [3, 4, 2], DTYPES[name])],
+    )
+    artifact = tmp_path / "t.tenon"
+    tenon("compile", model, "-o", artifact)
+    x = (numpy.arange(24).reshape(2, 3, 4) % 5).astype(name)
+    for array in (x, numpy.asfortranarray(x), x.astype(x.dtype.newbyteorder(">"))):
+        y = run(artifact, tmp_path, x=array)["y"]
+        assert y.dtype == x.dtype
+        numpy.testing.assert_array_equal(y, x.transpose(1, 2, 0))
+
+
+def test_compressed_archives_and_all_header_versions(linear, tmp_path):
+    x = numpy.random.default_rng(2).standard_normal((5, 6)).astype(numpy.float32)
+    numpy.savez_compressed(tmp_path / "in.npz", x=x)
+    out = tmp_path / "out.npz"
+    tenon("run", linear, "--inputs", tmp_path / "in.npz", "--outputs", out)
+    numpy.testing.assert_array_equal(numpy.load(out)["twice"], x + x)
+
+    for version in ((1, 0), (2, 0), (3, 0)):
+        with zipfile.ZipFile(tmp_path / "in.npz", "w") as archive, archive.open("x.npy", "w") as entry:
+            numpy.lib.format.write_array(entry, x, version=version)
+        tenon("run", linear, "--inputs", tmp_path / "in.npz", "--outputs", out)
+        numpy.testing.assert_array_equal(numpy.load(out)["twice"], x + x)
+
+
+def npy(header, data, version=b"\x01\x00"):
+    return b"\x93NUMPY" + version + struct.pack("<H", len(header)) + header.encode() + data
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        b"",
+        b"\x93NUMPY\x01",
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 6), }", bytes(47)),
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 6), }", bytes(48)),
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (-2, 6), }", bytes(48)),
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 6", bytes(48)),
+        npy("{'descr': '<c8', 'fortran_order': False, 'shape': (1, 6), }", bytes(48)),
+        npy("{'descr': '<f4', 'shape': (2, 6), }", bytes(48)),
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 6), }", bytes(48), b"\x09\x00"),
+    ],
+)
+def test_damaged_arrays_are_refused(entry, linear, tmp_path):
+
+    with zipfile.ZipFile(tmp_path / "in.npz", "w") as archive:
+        archive.writestr("x.npy", entry)
+    errors = tenon("run", linear, "--inputs", tmp_path / "in.npz", "--outputs", tmp_path / "o", code=BAD_INPUT).stderr
+    assert "in.npz: x: " in errors
+
+
+def test_damaged_files_have_their_exit_codes(linear, tmp_path):
+    files = ("--inputs", tmp_path / "in.npz", "--outputs", tmp_path / "out.npz")
+    assert "in.npz" in tenon("run", linear, *files, code=IO).stderr
+    (tmp_path / "in.npz").write_bytes(b"no archive")
+    assert "not an .npz file" in tenon("run", linear, *files, code=BAD_INPUT).stderr
+    broken = tmp_path / "broken.tenon"
+    tenon("compile", linear, "-o", broken)
+    broken.write_bytes(broken.read_bytes()[:-200] if broken.stat().st_size > 400 else b"")
+    tenon("run", broken, *files, code=BAD_MODEL)
+    (tmp_path / "broken.onnx").write_bytes(b"\xff" * 64)
+    tenon("compile", tmp_path / "broken.onnx", "-o", tmp_path / "o", code=BAD_MODEL)
+    tenon("compile", tmp_path / "absent.onnx", "-o", tmp_path / "o", code=IO)
+    tenon("compile", linear, "-o", tmp_path / "absent" / "o", code=IO)
+    assert not (tmp_path / "o").exists()
+
+
+def test_wrong_usage(linear, tmp_path):
+    assert "--help" in tenon("compile", linear, code=USAGE).stderr
+    tenon("frobnicate", code=USAGE)
+    tenon(code=USAGE)
+    output = ("-o", tmp_path / "o")
+    errors = tenon("compile", linear, *output, "--shape", "x", "--shape", "x:2y", "--without", "nothing", code=USAGE)
+    assert errors.stderr.count("this is no shape") == 2 and "there is no such step" in errors.stderr
+    assert "x86-64-v3" in tenon("compile", linear, *output, "--target", "pdp-11", code=USAGE).stderr
+    assert tenon_json("compile", code=USAGE)["error"]["kind"] == "usage"
+
+
+def test_all_that_is_unsupported_is_listed(tmp_path):
+    model = save_model(
+        tmp_path / "odd.onnx",
+        [
+            helper.make_node("Wobble", ["x"], ["a"], domain="odd"),
+            helper.make_node("Frob", ["a"], ["y"], domain="odd"),
+        ],
+        [tensor("x", [2])],
+        [tensor("y", [2])],
+    )
+    errors = tenon("compile", model, "-o", tmp_path / "o", code=UNSUPPORTED).stderr
+    assert "Wobble" in errors and "Frob" in errors
+
+
+def test_help_has_examples_and_version():
+    assert tenon("--version").stdout.startswith("tenon ")
+    for command in ("compile", "run"):
+        text = tenon(command, "--help").stdout
+        assert "Examples:" in text and "--json" in text
+
+
+def test_dump_and_steps(linear, tmp_path):
+    text = tenon("compile", linear, "-o", tmp_path / "o", "--dump", tmp_path / "d" / "e", "-v").stdout
+    assert "to-loops" in text and any("place" in file.name for file in (tmp_path / "d" / "e").iterdir())
+
+
+def test_an_interrupt_leaves_no_file(linear, tmp_path):
+    for delay in (0, 0.002, 0.005, 0.01, 0.02):
+        process = subprocess.Popen([TENON, "compile", linear, "-o", tmp_path / "o"], stdout=subprocess.DEVNULL)
+        time.sleep(delay)
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
+        left = {path.name for path in tmp_path.iterdir()} - {"linear.onnx"}
+        assert left <= {"o"}
+        if "o" in left:
+            assert tenon("run", tmp_path / "o", "--inputs", "absent", "--outputs", "absent", code=IO)
+            (tmp_path / "o").unlink()
