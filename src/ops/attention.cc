@@ -1,7 +1,8 @@
-// attention: q [B, H, S, D], k [B, G, T, D], v [B, G, T, E] with H a multiple of G: head h reads
-// key head h / (H / G). Scores are q.k * scale, plus `mask` if it is a float; a key counts where a
-// bool mask is true and, if `causal`, up to T - S positions after the query's own. The result [B,
-// H, S, E] is the mean of v weighted by the softmax of the scores; 0 where no key counts.
+// attention: q [B, H, S, D], k [B, G, T, D], v [B, G, T, E] with H a multiple
+// of G: head h reads key head h / (H / G). Scores are q.k * scale, plus `mask`
+// if it is a float; a key counts where a bool mask is true and, if `causal`, up
+// to T - S positions after the query's own. The result [B, H, S, E] is the mean
+// of v weighted by the softmax of the scores; 0 where no key counts.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -26,12 +27,20 @@ Inferred infer_attention(InferContext& context) {
     return wrong("queries, keys and values must be floats of one dtype");
   }
   if (q.rank() != 4 || k.rank() != 4 || v.rank() != 4) {
-    return wrong("queries, keys and values need batch, head, sequence and feature axes, not {}",
-                 text());
+    return wrong(
+        "queries, keys and values need batch, head, sequence and "
+        "feature axes, not {}",
+        text());
   }
   const ir::Dim heads = q.dims[1], groups = k.dims[1];
-  if (k.dims[0] != q.dims[0] || v.dims[0] != q.dims[0] || v.dims[1] != groups ||
-      v.dims[2] != k.dims[2] || k.dims[3] != q.dims[3]) {
+  const std::pair<ir::Dim, ir::Dim> equal[] = {{k.dims[0], q.dims[0]},
+                                               {v.dims[0], q.dims[0]},
+                                               {v.dims[1], groups},
+                                               {v.dims[2], k.dims[2]},
+                                               {k.dims[3], q.dims[3]}};
+  if (!std::ranges::all_of(equal, [&](const auto& pair) {
+        return context.dims.unify(pair.first, pair.second).has_value();
+      })) {
     return wrong("queries, keys and values {} do not belong together", text());
   }
   if (!heads.is_constant() || !groups.is_constant() || groups.value() < 1 ||

@@ -54,7 +54,7 @@ Inferred infer_matmul(InferContext& context) {
   };
   if (a.rank() < 2 || b.rank() < 2) return wrong("matrices have at least 2 axes: {}", shapes());
   const ir::Dim inner = a.dims.back(), other = b.dims[b.rank() - 2];
-  if (inner != other) {
+  if (!context.dims.unify(inner, other)) {
     return wrong("inner dims {} and {} differ: {}", context.dims.to_string(inner),
                  context.dims.to_string(other), shapes());
   }

@@ -100,6 +100,9 @@ TEST(MatMul, SymbolicDims) {
   const ops::Inferred result = testing::infer(Op::kMatMul, {&a, &b}, {}, dims);
   ASSERT_TRUE(result) << result.error();
   EXPECT_EQ(result->front(), (ir::TensorType{DType::kFloat32, {n, s, 3}}));
+  const ir::TensorType c{DType::kFloat32, {4, s}}, d{DType::kFloat32, {dims.min(s, 512), 2}};
+  ASSERT_TRUE(testing::infer(Op::kMatMul, {&c, &d}, {}, dims));
+  EXPECT_EQ(dims.limits().at("s"), 512);
 }
 
 TEST(MatMul, SaysWhatIsWrong) {
