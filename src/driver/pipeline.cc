@@ -10,9 +10,15 @@
 #include "codegen/codegen.h"
 #include "driver/emit.h"
 #include "ir/verify.h"
+#include "passes/graph/common_subexpressions.h"
+#include "passes/graph/fold_constants.h"
+#include "passes/graph/fold_normalisation.h"
 #include "passes/graph/group.h"
 #include "passes/graph/pack_weights.h"
 #include "passes/graph/place.h"
+#include "passes/graph/recognise.h"
+#include "passes/graph/simplify.h"
+#include "passes/graph/sink_views.h"
 #include "passes/loop/expand_math.h"
 #include "passes/loop/let_common.h"
 #include "passes/loop/vectorise.h"
@@ -45,6 +51,13 @@ struct Step {
 
 // clang-format off
 constexpr Step kSteps[] = {
+    // The graph in canonical form, with composites whole.
+    {"fold-constants", false, [](State& s) { passes::fold_constants(s.module, {}); return ok(); }},
+    {"simplify", false, [](State& s) { passes::simplify(s.module); return ok(); }},
+    {"recognise", false, [](State& s) { passes::recognise(s.module); return ok(); }},
+    {"sink-views", false, [](State& s) { passes::sink_views(s.module); passes::simplify(s.module); return ok(); }},
+    {"fold-normalisation", false, [](State& s) { passes::fold_normalisation(s.module); return ok(); }},
+    {"common-subexpressions", false, [](State& s) { passes::common_subexpressions(s.module); return ok(); }},
     // Weights: in the order in which kernels read them, all work on them in a graph of its own.
     {"pack-weights", false, [](State& s) { passes::pack_weights(s.module, s.target); return ok(); }},
     {"split-prepare", true, [](State& s) { s.prepare = passes::split_prepare(s.module); return ok(); }},

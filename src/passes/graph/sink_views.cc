@@ -50,7 +50,7 @@ class Sinker {
     return !traits.leaf && !traits.view;
   }
 
-  void sink(const Node& node, const Node& view) {
+  void sink(const Node& node, const Node view) {
     const size_t before = module_.graph.nodes.size();
     std::vector<ValueId> inputs;
     for (ValueId input : node.inputs) {
