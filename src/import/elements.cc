@@ -62,6 +62,34 @@ std::optional<Dim> elementwise(ir::Dims& dims, Op op, std::span<const Dim> x) {
   }
 }
 
+Dim value_of(ir::Dims& dims, const ir::Atom& atom) {
+  switch (atom.kind) {
+    case ir::AtomKind::kSymbol: return dims.symbol(atom.symbol);
+    case ir::AtomKind::kFloorDiv: return dims.floor_div(atom.a, atom.b);
+    case ir::AtomKind::kMod: return dims.mod(atom.a, atom.b);
+    case ir::AtomKind::kMin: return dims.min(atom.a, atom.b);
+    case ir::AtomKind::kMax: return dims.max(atom.a, atom.b);
+  }
+  std::unreachable();
+}
+
+/// At most `dim`: quotients of sizes that are taken off are replaced by the dividends.
+Dim without_divisions(ir::Dims& dims, Dim dim) {
+  Dim result = 0;
+  for (const ir::Term& term : dims.terms(dim)) {
+    Dim product = term.coefficient;
+    for (uint32_t index : term.atoms) {
+      const ir::Atom atom = dims.atom(index);
+      const bool is_quotient = term.coefficient < 0 && term.atoms.size() == 1 &&
+                               atom.kind == ir::AtomKind::kFloorDiv && atom.b.is_constant() &&
+                               dims.never_negative(atom.a);
+      product = dims.mul(product, is_quotient ? atom.a : value_of(dims, atom));
+    }
+    result = dims.add(result, product);
+  }
+  return result;
+}
+
 /// The index into an operand that broadcasts to `result`, of the result's element `index`.
 size_t broadcast_index(const ir::TensorType& operand, const ir::TensorType& result, size_t index) {
   size_t operand_index = 0;
@@ -158,7 +186,7 @@ Elements reduce(ir::Dims& dims, const ir::Attrs& attrs, const KnownTensor& x,
 
 bool at_least(ir::Dims& dims, Dim a, Dim b) {
   if (a.is_constant() && b.is_constant()) return a.value() >= b.value();
-  const Dim difference = dims.sub(a, b);
+  const Dim difference = without_divisions(dims, dims.sub(a, b));
   std::map<std::string, Dim> one_more;
   for (const std::string& symbol : dims.symbols(difference)) {
     one_more.emplace(symbol, dims.add(dims.symbol(symbol), 1));

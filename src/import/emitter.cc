@@ -250,11 +250,17 @@ Emitter::Operand Emitter::slice(Operand x, int64_t axis, Dim start, Dim end, int
   const Dim highest = step > 0 ? whole : dims().sub(whole, 1);
   constexpr int64_t kBeyond = int64_t{1} << 40;
   step = std::clamp(step, -kBeyond, kBeyond);
+  bool is_assumed = false;
   const auto position = [&](Dim bound, Dim lowest_bound) {
     if (bound.is_constant() && bound.value() >= kBeyond) return highest;
     if (bound.is_constant() && bound.value() <= -kBeyond) return lowest_bound;
     // A bound whose sign depends on sizes is taken as a position.
     if (at_least(dims(), -1, bound)) bound = dims().add(bound, whole);
+    if (whole.is_constant() && !at_least(dims(), highest, bound) &&
+        !at_least(dims(), bound, highest)) {
+      is_assumed = true;
+      return bound;
+    }
     return larger(dims(), lowest_bound, smaller(dims(), bound, highest));
   };
   const Dim first = position(start, 0);
@@ -262,6 +268,13 @@ Emitter::Operand Emitter::slice(Operand x, int64_t axis, Dim start, Dim end, int
   const Dim distance = step > 0 ? dims().sub(last, first) : dims().sub(first, last);
   extent = larger(dims(), dims().ceil_div(distance, std::abs(step)), 0);
   if (step == 1 && extent == whole) return x;
+  if (is_assumed) {
+    const Operand places = emit(Op::kRange,
+                                {from_elements({DType::kInt64, {}}, {first}),
+                                 number(static_cast<double>(step), DType::kInt64)},
+                                {{"size", std::vector<Dim>{extent}}});
+    return emit(Op::kGather, {std::move(x), places}, {{"axis", axis}});
+  }
   std::vector<Dim> starts(extents.size(), 0);
   std::vector<int64_t> steps(extents.size(), 1);
   starts[static_cast<size_t>(axis)] = first;

@@ -30,6 +30,8 @@ TEST_F(Elements, SizesAreAtLeastOne) {
   EXPECT_EQ(smaller(dims_, n_, 1), Dim(1));
   EXPECT_EQ(larger(dims_, dims_.sub(n_, 1), 0), dims_.sub(n_, 1));
   EXPECT_EQ(smaller(dims_, n_, 2), dims_.min(n_, 2)) << "not known";
+  EXPECT_TRUE(at_least(dims_, n_, dims_.floor_div(n_, 2)));
+  EXPECT_FALSE(at_least(dims_, dims_.floor_div(n_, 2), n_));
 }
 
 TEST_F(Elements, ArithmeticBroadcasts) {

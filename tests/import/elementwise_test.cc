@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "import_onnx.h"
 
 namespace tenon::import {

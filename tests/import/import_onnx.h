@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <memory>
+
 #include "import/onnx.h"
 #include "ir/verify.h"
 #include "testing/evaluate.h"

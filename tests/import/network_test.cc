@@ -1,4 +1,6 @@
 // Products, convolutions, pools, normalisation, recurrent layers, attention, resizing.
+#include <cmath>
+
 #include "import_onnx.h"
 
 namespace tenon::import {
@@ -365,6 +367,43 @@ TEST(ImportNetwork, OnnxRuntimesOwnOperators) {
                         "",
                         "com.microsoft"};
   EXPECT_EQ(values_of({.node = matmul}, {x, floats({1, 2}, {2, 2})}), std::vector<double>{4});
+}
+
+TEST(ImportNetwork, MatricesOfNibblesAreUnpacked) {
+  // One column of three numbers in blocks of two: 9 and 6, then 10 (and one beyond the end).
+  const OnnxNode node{"MatMulNBits",
+                      {"a", "b", "s"},
+                      {"y"},
+                      {OnnxAttribute::integer("K", 3), OnnxAttribute::integer("N", 1),
+                       OnnxAttribute::integer("bits", 4), OnnxAttribute::integer("block_size", 2)},
+                      "",
+                      "com.microsoft"};
+  const ops::Tensor a = floats({1, 3}, {1, 10, 100});
+  const ops::Tensor b = tensor(DType::kUInt8, {1, 2, 1}, {0x69, 0x7a});
+  EXPECT_EQ(values_of({.node = node}, {a, b, floats({2}, {1, 2})}), std::vector<double>{381})
+      << "1 * (9 - 8) + 10 * (6 - 8) + 100 * (10 - 8) * 2";
+  OnnxNode shifted = node;
+  shifted.inputs.push_back("z");
+  EXPECT_EQ(
+      values_of({.node = shifted}, {a, b, floats({2}, {1, 2}), tensor(DType::kUInt8, {1}, {0x96})}),
+      std::vector<double>{203})
+      << "zero points 6 and 9";
+}
+
+TEST(ImportNetwork, GridsSampleBetweenElements) {
+  const ops::Tensor x = floats({1, 1, 2, 2}, {1, 2, 3, 4});
+  const ops::Tensor grid = floats({1, 1, 3, 2}, {0, 0, -1, -1, 3, 3});
+  const auto sample = [&](std::vector<std::string> attributes) {
+    return values_of(
+        {.node = {"GridSample", {"x", "g"}, {"y"}, std::move(attributes)}, .opset = 20}, {x, grid});
+  };
+  EXPECT_EQ(sample({}), (std::vector<double>{2.5, 0.25, 0}));
+  EXPECT_EQ(sample({OnnxAttribute::integer("align_corners", 1)}), (std::vector<double>{2.5, 1, 0}));
+  EXPECT_EQ(sample({OnnxAttribute::text("padding_mode", "border")}),
+            (std::vector<double>{2.5, 1, 4}));
+  EXPECT_EQ(sample({OnnxAttribute::text("mode", "nearest"),
+                    OnnxAttribute::text("padding_mode", "border")}),
+            (std::vector<double>{1, 1, 4}));
 }
 
 }  // namespace

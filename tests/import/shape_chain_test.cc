@@ -90,7 +90,7 @@ TEST(ShapeChain, BoundsOfSlicesFollowFromSizes) {
       .output("flipped");
   const ir::Module module = import_model(onnx_model(graph));
   EXPECT_EQ(output_type(module, 0), "f32[2, floor_div(s, 2)]");
-  EXPECT_EQ(output_type(module, 1), "f32[2, s - floor_div(s, 2)]");
+  EXPECT_EQ(output_type(module, 1), "f32[2, -floor_div(s, 2) + s]");
   EXPECT_EQ(output_type(module, 2), "f32[2, 1]");
   EXPECT_EQ(output_type(module, 3), "f32[2, s]");
   const auto outputs = ModuleRunner(module).run({floats({2, 5}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9})});
@@ -98,6 +98,23 @@ TEST(ShapeChain, BoundsOfSlicesFollowFromSizes) {
   EXPECT_EQ(numbers(outputs[1]), (std::vector<double>{2, 3, 4, 7, 8, 9}));
   EXPECT_EQ(numbers(outputs[2]), (std::vector<double>{4, 9}));
   EXPECT_EQ(numbers(outputs[3]), (std::vector<double>{4, 3, 2, 1, 0, 9, 8, 7, 6, 5}));
+}
+
+TEST(ShapeChain, ATableIsTakenToBeLongEnough) {
+  // Position ids: the first s entries of a table, added to data of s steps.
+  OnnxGraph graph;
+  graph.input("x", {"s"}, kOnnxInt64);
+  add_integers(graph, "table", {10, 11, 12, 13});
+  add_integers(graph, "zero", {0});
+  graph.node({"Shape", {"x"}, {"end"}})
+      .node({"Slice", {"table", "zero", "end"}, {"positions"}})
+      .node({"Add", {"x", "positions"}, {"y"}})
+      .output("y");
+  const ir::Module module = import_model(onnx_model(graph));
+  EXPECT_EQ(output_type(module), "i64[s]");
+  EXPECT_EQ(numbers(ModuleRunner(module).run({integers({3}, {1, 1, 1})})[0]),
+            (std::vector<double>{11, 12, 13}));
+  EXPECT_THROW(ModuleRunner(module).run({integers({5}, {1, 1, 1, 1, 1})}), std::runtime_error);
 }
 
 TEST(ShapeChain, SizesThroughFloatsAreKnownWhereTheyAreWhole) {

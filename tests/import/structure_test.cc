@@ -1,4 +1,6 @@
 // Operators that change shapes, move elements, index and reduce.
+#include <cmath>
+
 #include "import_onnx.h"
 
 namespace tenon::import {
@@ -124,6 +126,14 @@ TEST(ImportStructure, PadGrowsAndCrops) {
       axes.run({counting(DType::kFloat32, {2, 3}), integers({2}, {0, 1}), integers({1}, {-1})})[0]
           .shape(),
       (Shape{2, 4}));
+}
+
+TEST(ImportStructure, TheCentreIsKept) {
+  const OneNode node{.node = {"CenterCropPad", {"x", "s"}, {"y"}}, .constants = {"s"}};
+  EXPECT_EQ(values_of(node, {counting(DType::kFloat32, {5}), integers({1}, {2})}),
+            (std::vector<double>{1, 2}));
+  EXPECT_EQ(values_of(node, {counting(DType::kFloat32, {2}), integers({1}, {5})}),
+            (std::vector<double>{0, 0, 1, 0, 0}));
 }
 
 TEST(ImportStructure, BlocksMoveBetweenDepthAndSpace) {

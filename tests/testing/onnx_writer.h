@@ -152,20 +152,24 @@ class OnnxGraph {
  private:
   OnnxGraph& value(int field, const std::string& name, const std::vector<OnnxDim>& dims,
                    int32_t elem_type) {
+    std::string shape;
+    for (const OnnxDim& dim : dims) {
+      std::string one;
+      protozero::pbf_writer writer(one);
+      if (const auto* number = std::get_if<int64_t>(&dim)) {
+        writer.add_int64(1, *number);
+      } else if (!std::get<std::string>(dim).empty()) {
+        writer.add_string(2, std::get<std::string>(dim));
+      }
+      protozero::pbf_writer(shape).add_message(1, one);
+    }
+    // Whole messages, not nested writers: those leave out what is empty.
     protozero::pbf_writer info(writer_, field);
     info.add_string(1, name);
     protozero::pbf_writer type(info, 2);
     protozero::pbf_writer tensor(type, 1);
     tensor.add_int32(1, elem_type);
-    protozero::pbf_writer shape(tensor, 2);
-    for (const OnnxDim& dim : dims) {
-      protozero::pbf_writer one(shape, 1);
-      if (const auto* number = std::get_if<int64_t>(&dim)) {
-        one.add_int64(1, *number);
-      } else if (!std::get<std::string>(dim).empty()) {
-        one.add_string(2, std::get<std::string>(dim));
-      }
-    }
+    tensor.add_message(2, shape);
     return *this;
   }
 

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
+#include "import/onnx/input_shapes.h"
 #include "import/onnx/operators.h"
 #include "import/onnx/source_line.h"
 
@@ -28,11 +28,6 @@ std::optional<int64_t> find_opset(const OpsetImports& opsets, std::string_view d
     if (name == domain) return version;
   }
   return std::nullopt;
-}
-
-bool is_identifier(std::string_view text) {
-  return !text.empty() && std::isdigit(static_cast<unsigned char>(text.front())) == 0 &&
-         std::ranges::all_of(text, [](unsigned char c) { return std::isalnum(c) || c == '_'; });
 }
 
 /// Restores a variable at the end of a block.
@@ -69,14 +64,12 @@ Result<ir::Module> GraphImporter::run() {
   frame_ = &frame;
   module_.name = model_.graph.name;
   if (model_.graph.has_sparse_initializers) {
-    note_missing({.name = model_.graph.name, .op_type = "sparse initializers"},
-                 {"sparse initializers"});
+    missing_.add("a sparse initializer", {});
   }
   bind_initializers(model_.graph);
   TENON_TRY_DO(bind_inputs());
-  TENON_TRY_DO(check_options());
   TENON_TRY_DO(import_nodes(model_.graph.nodes));
-  if (!missing_.empty()) return std::unexpected(missing_error());
+  if (!missing_.empty()) return std::unexpected(missing_.error());
   TENON_TRY_DO(bind_outputs());
   for (const auto& [location, file] : tensors_.files()) module_.keep_alive(file);
   ir::clean_up(module_);
@@ -90,105 +83,22 @@ void GraphImporter::bind_initializers(const Graph& graph) {
 }
 
 Result<void> GraphImporter::bind_inputs() {
-  // Names of dims must be known before a dim may be an expression over them.
-  for (const ValueInfo& input : model_.graph.inputs) {
-    if (!input.shape) continue;
-    for (const Dimension& dim : *input.shape) {
-      if (!dim.value && is_identifier(dim.symbol)) symbol(dim.symbol);
-    }
-  }
+  InputShapes shapes(model_.graph, options_, module_.dims);
   for (const ValueInfo& input : model_.graph.inputs) {
     if (scope_->names.contains(input.name)) continue;
     const std::optional<ir::DType> dtype = dtype_of(input.elem_type);
     if (!input.is_tensor || !dtype) {
-      note_missing({.name = input.name, .op_type = "input"},
-                   {input.is_tensor ? fmt::format("inputs of {}", data_type_name(input.elem_type))
-                                    : "inputs that are no tensors"});
+      missing_.add(input.is_tensor ? "an input of " + data_type_name(input.elem_type)
+                                   : "an input that is no tensor",
+                   {.node = std::string(input.name)});
       TENON_TRY_DO(bind(input.name, {.missing = true}));
       continue;
     }
-    TENON_TRY(std::vector<Dim> dims, input_dims(input));
+    TENON_TRY(std::vector<Dim> dims, shapes.dims_of(input));
     const ValueId value = module_.add_input({*dtype, std::move(dims)}, std::string(input.name));
     TENON_TRY_DO(bind(input.name, {.value = value}));
   }
-  return {};
-}
-
-Dim GraphImporter::symbol(std::string_view name) {
-  const auto known = symbols_.find(name);
-  if (known != symbols_.end()) return known->second;
-  const auto fixed = options_.symbols.find(std::string(name));
-  const Dim dim = fixed == options_.symbols.end() ? module_.dims.symbol(name) : Dim(fixed->second);
-  symbols_.emplace(name, dim);
-  return dim;
-}
-
-Dim GraphImporter::named_dim(std::string_view text) {
-  if (symbols_.contains(text)) return symbol(text);
-  // "2*batch" is an expression only where "batch" is a dim too; "batch-size" is just a name.
-  const Result<Dim> expression = module_.dims.parse(text);
-  if (!expression) return symbol(text);
-  std::map<std::string, Dim> values;
-  for (const std::string& name : module_.dims.symbols(*expression)) {
-    if (!symbols_.contains(name)) return symbol(text);
-    values.emplace(name, symbol(name));
-  }
-  return module_.dims.substitute(*expression, values);
-}
-
-Result<std::vector<Dim>> GraphImporter::input_dims(const ValueInfo& input) {
-  const auto given = options_.shapes.find(std::string(input.name));
-  if (given != options_.shapes.end()) {
-    if (input.shape && input.shape->size() != given->second.size()) {
-      return fail(ErrorKind::kUsage,
-                  fmt::format("input '{}' has {} axes, the given shape has {}", input.name,
-                              input.shape->size(), given->second.size()));
-    }
-    if (!ir::checked_product(given->second)) {
-      return fail(ErrorKind::kUsage, fmt::format("the shape given for '{}' is none", input.name));
-    }
-    return std::vector<Dim>(given->second.begin(), given->second.end());
-  }
-  if (!input.shape) {
-    return fail(ErrorKind::kUnsupported,
-                fmt::format("input '{}' has an unknown number of axes", input.name), {},
-                fmt::format("give its shape: --shape {}:2x3", input.name));
-  }
-  std::vector<Dim> dims;
-  std::vector<int64_t> numbers;
-  for (const Dimension& dim : *input.shape) {
-    if (dim.value) {
-      numbers.push_back(*dim.value);
-      dims.emplace_back(*dim.value);
-    } else if (dim.symbol.empty()) {
-      dims.push_back(symbol(fmt::format("{}_{}", input.name, dims.size())));
-    } else {
-      dims.push_back(named_dim(dim.symbol));
-    }
-  }
-  if (!ir::checked_product(numbers)) {
-    return bad(fmt::format("input '{}' has dims that are negative or too large", input.name));
-  }
-  return dims;
-}
-
-Result<void> GraphImporter::check_options() const {
-  const auto usage = [](std::string message) {
-    return fail(ErrorKind::kUsage, std::move(message));
-  };
-  for (const auto& [name, shape] : options_.shapes) {
-    if (std::ranges::find(model_.graph.inputs, name, &ValueInfo::name) ==
-        model_.graph.inputs.end()) {
-      return usage(fmt::format("a shape is given for '{}', which is no input of the model", name));
-    }
-  }
-  for (const auto& [name, value] : options_.symbols) {
-    if (value < 1) return usage(fmt::format("dim '{}' must be at least 1", name));
-    if (!symbols_.contains(name)) {
-      return usage(fmt::format("a size is given for '{}', which is no dim of an input", name));
-    }
-  }
-  return {};
+  return shapes.check_options();
 }
 
 Result<void> GraphImporter::bind_outputs() {
@@ -293,7 +203,9 @@ Result<void> GraphImporter::import_node(const Node& node) {
   emitter_.set_origin(origin_of(node));
   const Function* function = find_function(node);
   if (!function && !find_operator(node.domain, node.op_type)) {
-    note_missing(node, {"", emitter_.where()});
+    missing_.add(
+        fmt::format("operator {}{}{}", node.domain, node.domain.empty() ? "" : ".", node.op_type),
+        emitter_.where());
     return bind_missing(node);
   }
   std::vector<ValueId> inputs;
@@ -311,7 +223,10 @@ Result<void> GraphImporter::import_node(const Node& node) {
   Result<void> done = function ? import_call(node, *function, std::move(inputs), attributes)
                                : import_operator(node, std::move(inputs), attributes);
   if (done || done.error().kind != ErrorKind::kUnsupported) return done;
-  for (const Diagnostic& diagnostic : done.error().diagnostics) note_missing(node, diagnostic);
+  for (const Diagnostic& diagnostic : done.error().diagnostics) {
+    // An empty message stands for what is in the list already: something in a body.
+    if (!diagnostic.message.empty()) missing_.add(diagnostic.message, diagnostic.where);
+  }
   return bind_missing(node);
 }
 
@@ -329,10 +244,7 @@ Result<void> GraphImporter::import_operator(const Node& node, std::vector<ValueI
   if (context.attribute_error()) return std::unexpected(*context.attribute_error());
   if (!done) {
     for (Diagnostic& diagnostic : done.error().diagnostics) {
-      // An empty message stands for something in a body, which is in the list already.
-      if (diagnostic.where.node.empty() && !diagnostic.message.empty()) {
-        diagnostic.where = emitter_.where();
-      }
+      if (diagnostic.where.node.empty()) diagnostic.where = emitter_.where();
     }
     return done;
   }
@@ -395,7 +307,6 @@ Result<void> GraphImporter::import_call(const Node& node, const Function& functi
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       TENON_TRY(Binding binding, lookup(function.outputs[i]));
       if (binding.missing && !node.outputs[i].empty()) {
-        // The body's own entry in the list says what is missing.
         return fail(ErrorKind::kUnsupported, "", {});
       }
       results.push_back(binding.value);
@@ -418,37 +329,6 @@ Result<std::vector<ValueId>> GraphImporter::import_body(const Graph& body) {
   }
   emitter_.set_origin(origin);
   return results;
-}
-
-void GraphImporter::note_missing(const Node& node, const Diagnostic& diagnostic) {
-  // A call whose body holds something missing has no entry of its own.
-  if (diagnostic.message.empty() && diagnostic.where.node.empty()) return;
-  std::string what = diagnostic.message;
-  if (what.empty()) {
-    what =
-        fmt::format("operator {}{}{}", node.domain, node.domain.empty() ? "" : ".", node.op_type);
-  }
-  const auto [entry, is_new] = missing_.try_emplace(what);
-  if (is_new) {
-    entry->second.first = diagnostic;
-    entry->second.first.message = what;
-    if (diagnostic.where.empty()) entry->second.first.where.node = node.name;
-    missing_order_.push_back(what);
-  }
-  ++entry->second.count;
-}
-
-Error GraphImporter::missing_error() const {
-  Error error{ErrorKind::kUnsupported, {}};
-  for (const std::string& what : missing_order_) {
-    const Missing& missing = missing_.at(what);
-    Diagnostic diagnostic = missing.first;
-    diagnostic.message += missing.count == 1
-                              ? " is not supported"
-                              : fmt::format(" is not supported ({} nodes)", missing.count);
-    error.diagnostics.push_back(std::move(diagnostic));
-  }
-  return error;
 }
 
 }  // namespace tenon::import::onnx

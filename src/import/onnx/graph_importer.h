@@ -2,7 +2,6 @@
 // functions, and the list of what is missing.
 #pragma once
 
-#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -10,6 +9,7 @@
 
 #include "import/emitter.h"
 #include "import/onnx.h"
+#include "import/onnx/missing.h"
 #include "import/onnx/model.h"
 #include "import/onnx/node_context.h"
 #include "import/onnx/tensor_data.h"
@@ -46,17 +46,7 @@ class GraphImporter : public GraphContext {
     std::string source;        ///< of the call
   };
 
-  /// Something unsupported, however many nodes need it.
-  struct Missing {
-    Diagnostic first;
-    size_t count = 0;
-  };
-
   Result<void> bind_inputs();
-  Result<std::vector<ir::Dim>> input_dims(const ValueInfo& input);
-  ir::Dim symbol(std::string_view name);
-  ir::Dim named_dim(std::string_view text);
-  Result<void> check_options() const;
   Result<void> bind_outputs();
   Result<void> bind(std::string_view name, Binding binding);
   void bind_initializers(const Graph& graph);
@@ -73,8 +63,6 @@ class GraphImporter : public GraphContext {
   AttributeList resolve_attributes(const Node& node) const;
   ir::OriginId origin_of(const Node& node);
   const Function* find_function(const Node& node) const;
-  void note_missing(const Node& node, const Diagnostic& diagnostic);
-  Error missing_error() const;
 
   const Model& model_;
   TensorReader& tensors_;
@@ -85,9 +73,7 @@ class GraphImporter : public GraphContext {
   const Frame* frame_ = nullptr;
   size_t depth_ = 0;
   size_t node_count_ = 0;
-  std::map<std::string, ir::Dim, std::less<>> symbols_;  ///< named dims of inputs
-  std::map<std::string, Missing> missing_;
-  std::vector<std::string> missing_order_;
+  MissingList missing_;
 };
 
 }  // namespace tenon::import::onnx

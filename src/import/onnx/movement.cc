@@ -170,6 +170,31 @@ Result<void> import_pad(NodeContext& node) {
                    {{"before", padding.before}, {"after", padding.after}, {"mode", mode}}));
 }
 
+Result<void> import_center_crop_pad(NodeContext& node) {
+  Emitter& emitter = node.emitter();
+  TENON_TRY(ValueId x, node.input(0));
+  TENON_TRY(std::vector<Dim> sizes, node.dims_input(1, "sizes"));
+  const int64_t rank = emitter.rank(x);
+  TENON_TRY(std::vector<int64_t> axes,
+            node.axes(node.integers("axes").value_or(axes_from(0, rank)), rank));
+  if (sizes.size() != axes.size()) return node.bad("as many sizes as axes are needed");
+  const std::vector<Dim> from = emitter.shape(x);
+  ir::Dims& dims = emitter.dims();
+  Padding padding{std::vector<Dim>(from.size(), 0), std::vector<Dim>(from.size(), 0)};
+  for (size_t i = 0; i < axes.size(); ++i) {
+    const auto at = static_cast<size_t>(axes[i]);
+    // An odd element is added at the end, and taken off at the end.
+    const Dim more = dims.sub(sizes[i], from[at]);
+    const bool is_crop = more.is_constant() && more.value() < 0;
+    padding.before[at] =
+        is_crop ? dims.sub(0, dims.floor_div(dims.sub(0, more), 2)) : dims.floor_div(more, 2);
+    padding.after[at] = dims.sub(more, padding.before[at]);
+  }
+  return node.finish(emitter.emit(
+      Op::kPad, {x},
+      {{"before", padding.before}, {"after", padding.after}, {"mode", std::string("constant")}}));
+}
+
 Result<void> import_tile(NodeContext& node) {
   Emitter& emitter = node.emitter();
   TENON_TRY(ValueId x, node.input(0));
