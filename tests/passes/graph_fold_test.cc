@@ -45,10 +45,10 @@ TEST(FoldConstants, FoldsSizesOnceTheyAreNumbers) {
 })"),
             R"(module "m" {
   input %0: f32[n]
-  %1: i64[2] = constant() {data = [2, 3]}
-  %2: i64[1] = dims_tensor() {dims = [n]}
-  output %1 "known"
-  output %2 "open"
+  %1: i64[1] = dims_tensor() {dims = [n]}
+  %2: i64[2] = constant() {data = [2, 3]}
+  output %2 "known"
+  output %1 "open"
 }
 )");
 }

@@ -136,7 +136,8 @@ TEST(SinkViews, ScalesBehindTransposesFoldIntoWeights) {
   const auto channels_first =
       m.add(Op::kTranspose, {product}, {{"perm", std::vector<int64_t>{0, 3, 1, 2}}});
   m.output(m.add(Op::kMul, {m.parameter({6, 1, 1}), channels_first}));
-  m.output(m.add(Op::kMul, {m.scalar(0.125F), reshape(m, m.add(Op::kMatMul, {x, x}), {25, 8})}));
+  const auto of_inputs = m.add(Op::kMatMul, {x, m.input("y", {1, 5, 8, 8})});
+  m.output(m.add(Op::kMul, {m.scalar(0.125F), reshape(m, of_inputs, {25, 8})}));
   expect_same_results(m.module, [](ir::Module& module) {
     sink_views(module);
     fold_normalisation(module);

@@ -13,6 +13,7 @@ using Integers = std::vector<int64_t>;
 using List = std::vector<Dim>;
 
 bool of_floats(Match& m) { return ir::is_float(m.result_type().dtype); }
+bool of_bools(Match& m) { return m.result_type().dtype == ir::DType::kBool; }
 bool of_integers(Match& m) { return !of_floats(m); }
 
 bool all_are(const List& dims, int64_t number) {
@@ -131,7 +132,7 @@ constexpr Rule kRules[] = {
     {"mul(x, 1)", "x"},
     {"div(x, 1)", "x"},
     {"pow(x, 1)", "x"},
-    {"and(x, 1)", "x"},
+    {"and(x, 1)", "x", of_bools},
     {"or(x, 0)", "x"},
 
     // Cheaper operators.
