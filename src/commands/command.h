@@ -30,6 +30,9 @@ struct Common {
 /// Each declares its subcommand on `app` and gives the action to run when it was chosen.
 void add_compile(CLI::App& app, Common& common, Action& chosen);
 void add_run(CLI::App& app, Common& common, Action& chosen);
+void add_bench(CLI::App& app, Common& common, Action& chosen);
+void add_check(CLI::App& app, Common& common, Action& chosen);
+void add_inspect(CLI::App& app, Common& common, Action& chosen);
 
 /// The process's exit code for an error; docs/cli.md has the table.
 int exit_code(ErrorKind kind);

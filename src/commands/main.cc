@@ -48,6 +48,9 @@ int run_command_line(int argc, char** argv) {
   Action action;
   add_compile(app, common, action);
   add_run(app, common, action);
+  add_bench(app, common, action);
+  add_check(app, common, action);
+  add_inspect(app, common, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {

@@ -16,11 +16,13 @@ constexpr int kChains = 10;  // latency 4 times two units, and some to spare
 
 // Assembly, so that no compiler option decides what the peak is. The registers hold zeros.
 #define TENON_FMA(v, n) "vfmadd231ps %%" v "0, %%" v "0, %%" v n "\n"
-#define TENON_FMAS(v)                                                                       \
-  TENON_FMA(v, "1")                                                                         \
-  TENON_FMA(v, "2")                                                                         \
-  TENON_FMA(v, "3") TENON_FMA(v, "4") TENON_FMA(v, "5") TENON_FMA(v, "6") TENON_FMA(v, "7") \
-      TENON_FMA(v, "8") TENON_FMA(v, "9") TENON_FMA(v, "10")
+#define TENON_FMAS(v) \
+  TENON_FMA(v, "1")   \
+  TENON_FMA(v, "2")   \
+  TENON_FMA(v, "3")   \
+  TENON_FMA(v, "4")   \
+  TENON_FMA(v, "5")   \
+  TENON_FMA(v, "6") TENON_FMA(v, "7") TENON_FMA(v, "8") TENON_FMA(v, "9") TENON_FMA(v, "10")
 #define TENON_CLOBBERS \
   "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "cc"
 

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper
 ROOT = Path(__file__).resolve().parents[2]
 TENON = os.environ.get("TENON_BIN", str(ROOT / "build/release/bin/tenon"))
 
-USAGE, IO, BAD_MODEL, UNSUPPORTED, BAD_INPUT = 2, 3, 4, 5, 7
+MISMATCH, USAGE, IO, BAD_MODEL, UNSUPPORTED, BAD_INPUT = 1, 2, 3, 4, 5, 7
 
 
 def tenon(*arguments, code=0):
@@ -236,7 +236,7 @@ def test_all_that_is_unsupported_is_listed(tmp_path):
 
 def test_help_has_examples_and_version():
     assert tenon("--version").stdout.startswith("tenon ")
-    for command in ("compile", "run"):
+    for command in ("compile", "run", "bench", "check", "inspect"):
         text = tenon(command, "--help").stdout
         assert "Examples:" in text and "--json" in text
 
@@ -257,3 +257,74 @@ def test_an_interrupt_leaves_no_file(linear, tmp_path):
         if "o" in left:
             assert tenon("run", tmp_path / "o", "--inputs", "absent", "--outputs", "absent", code=IO)
             (tmp_path / "o").unlink()
+
+
+def test_bench_reports_latency_memory_and_steps(linear, tmp_path):
+    report = tenon_json("bench", linear, "--shape", "batch=8", "--threads", 1, "--seconds", 0.1, "--profile")
+    latency = report["latency_seconds"]
+    assert 0 < latency["min"] <= latency["p50"] <= latency["p90"] <= latency["p95"] <= latency["p99"]
+    assert latency["count"] >= 10 and latency["min"] <= latency["mean"] and latency["stddev"] >= 0
+    assert report["threads"] == 1 and report["compile_seconds"] > 0 and report["first_call_seconds"] > 0
+    assert report["memory"]["weights"] >= WEIGHT.nbytes and report["memory"]["resident"] > 1e6
+    assert sum(step["share"] for step in report["steps"]) == pytest.approx(1)
+    assert sum(step["flops"] for step in report["steps"]) >= 2 * 8 * 6 * 5
+    assert report["roofline"]["bytes_per_second"] > 1e8
+    artifact = tmp_path / "linear.tenon"
+    tenon("compile", linear, "-o", artifact)
+    assert "--inputs" in tenon("bench", artifact, code=BAD_INPUT).stderr
+    numpy.savez(tmp_path / "in.npz", x=numpy.ones((2, 6), numpy.float32))
+    text = tenon("bench", artifact, "--inputs", tmp_path / "in.npz", "--seconds", 0.05, "--profile").stdout
+    assert "p99" in text and "GB/s" in text and "compile" not in text
+
+
+def test_check_passes_and_fails_by_tolerance(tmp_path):
+    weight = numpy.random.default_rng(3).standard_normal((700, 40)).astype(numpy.float32)
+    model = save_model(
+        tmp_path / "m.onnx",
+        [helper.make_node("MatMul", ["x", "w"], ["y"]), helper.make_node("Shape", ["x"], ["s"])],
+        [tensor("x", [9, 700])],
+        [tensor("y", [9, 40]), tensor("s", [2], TensorProto.INT64)],
+        [onnx.numpy_helper.from_array(weight, "w")],
+    )
+    report = tenon_json("check", model)
+    assert report["passes"] and [output["name"] for output in report["outputs"]] == ["y", "s"]
+    product, shape = report["outputs"]
+    assert shape["tolerance"] == 0 and shape["max_absolute"] == 0
+    needed = product["needed_tolerance"]
+    assert 0 < needed < 1e-5 and product["max_absolute"] > 0
+    tenon("check", model, "--tolerance", needed * 1.01)
+    failed = tenon("check", model, "--tolerance", needed / 2, code=MISMATCH).stdout
+    assert "DIFFERENT: y" in failed and "same: s" in failed and "worst at element" in failed
+    assert not tenon_json("check", model, "--tolerance", needed / 2, code=MISMATCH)["passes"]
+    tenon("compile", model, "-o", tmp_path / "m.tenon")
+    tenon("check", tmp_path / "m.tenon", code=USAGE)
+
+
+def test_inspect_a_model_and_its_artifact(linear, tmp_path):
+    report = tenon_json("inspect", linear)
+    assert report["inputs"] == ["x: f32[batch, 6]"] and report["outputs"][0] == "y: f32[batch, 5]"
+    assert report["operators"] == {"matmul": 1, "relu": 1, "add": 1}
+    assert report["parameters"] == {"tensors": 1, "numbers": 30, "bytes": 120}
+    artifact = tmp_path / "linear.tenon"
+    tenon("compile", linear, "-o", artifact, "--target", "x86-64-v4", "--shape", "batch=2")
+    inspected = tenon_json("inspect", artifact, "--verify")
+    assert inspected["inputs"] == ["x: f32[2, 6]"] and inspected["target"] == "x86-64-v4" and inspected["verified"]
+    assert len(inspected["steps"]) == len(report["steps"])
+    assert 0 < sum(step["code_bytes"] for step in inspected["steps"])
+    assert sum(step["flops"] for step in inspected["steps"]) >= 2 * 2 * 6 * 5
+    assert "MFLOP" in tenon("inspect", artifact).stdout
+    damaged = bytearray(artifact.read_bytes())
+    damaged[-60] ^= 1  # a weight
+    artifact.write_bytes(damaged)
+    tenon("inspect", artifact, "--verify", code=BAD_MODEL)
+
+
+def test_inspect_lists_what_is_unsupported(tmp_path):
+    model = save_model(
+        tmp_path / "odd.onnx",
+        [helper.make_node("Wobble", ["x"], ["a"], domain="odd"), helper.make_node("Frob", ["a"], ["y"], domain="odd")],
+        [tensor("x", [2])],
+        [tensor("y", [2])],
+    )
+    assert len(tenon_json("inspect", model, code=UNSUPPORTED)["unsupported"]) == 2
+    assert "Wobble" in tenon("inspect", model, code=UNSUPPORTED).stdout
