@@ -19,6 +19,7 @@
 #include "passes/graph/recognise.h"
 #include "passes/graph/simplify.h"
 #include "passes/graph/sink_views.h"
+#include "passes/graph/split_recurrent.h"
 #include "passes/loop/expand_math.h"
 #include "passes/loop/let_common.h"
 #include "passes/loop/vectorise.h"
@@ -58,6 +59,7 @@ constexpr Step kSteps[] = {
     {"sink-views", false, [](State& s) { passes::sink_views(s.module); passes::simplify(s.module); return ok(); }},
     {"fold-normalisation", false, [](State& s) { passes::fold_normalisation(s.module); return ok(); }},
     {"common-subexpressions", false, [](State& s) { passes::common_subexpressions(s.module); return ok(); }},
+    {"split-recurrent", false, [](State& s) { passes::split_recurrent(s.module); return ok(); }},
     // Weights: in the order in which kernels read them, all work on them in a graph of its own.
     {"pack-weights", false, [](State& s) { passes::pack_weights(s.module, s.target); return ok(); }},
     {"split-prepare", true, [](State& s) { s.prepare = passes::split_prepare(s.module); return ok(); }},

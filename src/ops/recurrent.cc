@@ -6,6 +6,8 @@
 //   gru: z r h: n = tanh(x' + s(r) h') if linear_before_reset, else with r (s(r) h) + b_r for the
 //     latter; h = (1 - s(z)) n + s(z) h.
 //   rnn: h = activation(x' + h'), Tanh or Relu.
+// w may be x' itself, [steps, batch, G*H]; then x is not read. r may be packed, by gate the result
+// of pack_matrix of its transpose: [G, ceil(H / W), H, W] in panels of W units.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -32,15 +34,20 @@ Inferred infer_recurrent(InferContext& context, int64_t gates) {
                  shape_text(context.dims, x.dims));
   }
   const ir::Dim batch = x.dims[1];
-  const std::vector<ir::Dim> expected[] = {x.dims,
-                                           {gates * hidden, x.dims[2]},
-                                           {gates * hidden, hidden},
-                                           {2 * gates * hidden},
-                                           {batch, hidden},
-                                           {batch, hidden}};
+  std::vector<ir::Dim> expected[] = {x.dims,
+                                     {gates * hidden, x.dims[2]},
+                                     {gates * hidden, hidden},
+                                     {2 * gates * hidden},
+                                     {batch, hidden},
+                                     {batch, hidden}};
   constexpr std::string_view kNames[] = {"x", "w", "r", "b", "h0", "c0"};
   for (size_t i = 1; i < context.operands.size(); ++i) {
     const ir::TensorType* operand = context.operands[i];
+    if (i == kW && operand->rank() == 3) expected[i] = {x.dims[0], batch, gates * hidden};
+    if (i == kR && operand->rank() == 4 && operand->dims[3].is_constant()) {
+      const int64_t width = std::max<int64_t>(1, operand->dims[3].value());
+      expected[i] = {gates, (hidden + width - 1) / width, hidden, width};
+    }
     if (operand && *operand != ir::TensorType{x.dtype, expected[i]}) {
       return wrong("{} must be {} {} for {} hidden units, not {}", kNames[i],
                    ir::to_string(x.dtype), shape_text(context.dims, expected[i]), hidden,
@@ -77,6 +84,21 @@ std::vector<T> transpose(const Tensor& matrix) {
   return result;
 }
 
+/// r as [H, G*H], packed or not.
+template <class T>
+std::vector<T> recurrent_matrix(const Tensor& r, int64_t hidden) {
+  if (r.rank() == 2) return transpose<T>(r);
+  const int64_t gates = r.shape()[0], panels = r.shape()[1], width = r.shape()[3];
+  std::vector<T> result(hidden * gates * hidden);
+  for (int64_t k = 0; k < hidden; ++k) {
+    for (int64_t row = 0; row < gates * hidden; ++row) {
+      const int64_t unit = row % hidden, panel = row / hidden * panels + unit / width;
+      result[k * gates * hidden + row] = r.as<T>()[(panel * hidden + k) * width + unit % width];
+    }
+  }
+  return result;
+}
+
 /// The reference evaluation of one layer: computes x' and h' of a step for the whole batch and
 /// leaves the rest to a cell.
 template <class T>
@@ -86,7 +108,9 @@ struct Steps {
   int64_t steps = context.operands[kX]->shape()[0], batch = context.operands[kX]->shape()[1];
   int64_t inputs = context.operands[kX]->shape()[2], hidden = context.attrs.integer("hidden");
   int64_t width = gates * hidden;
-  std::vector<T> w = transpose<T>(*context.operands[kW]), r = transpose<T>(*context.operands[kR]);
+  bool projected = context.operands[kW]->rank() == 3;
+  std::vector<T> w = projected ? std::vector<T>() : transpose<T>(*context.operands[kW]);
+  std::vector<T> r = recurrent_matrix<T>(*context.operands[kR], hidden);
   std::vector<T> h = state(kH0);
 
   /// The initial state of this operand, 0 when it is absent.
@@ -114,9 +138,14 @@ struct Steps {
     for (int64_t step = 0; step < steps; ++step) {
       const int64_t time = reverse ? steps - 1 - step : step;
       std::vector<T> from_x = biases(0), from_h = biases(1);
-      multiply_matrices(batch, width, inputs,
-                        context.operands[kX]->as<T>().data() + time * batch * inputs, inputs,
-                        w.data(), width, from_x.data(), width);
+      if (projected) {
+        std::copy_n(context.operands[kW]->as<T>().data() + time * batch * width, batch * width,
+                    from_x.data());
+      } else {
+        multiply_matrices(batch, width, inputs,
+                          context.operands[kX]->as<T>().data() + time * batch * inputs, inputs,
+                          w.data(), width, from_x.data(), width);
+      }
       multiply_matrices(batch, width, hidden, h.data(), hidden, r.data(), width, from_h.data(),
                         width);
       cell(from_x, from_h);

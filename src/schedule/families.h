@@ -8,8 +8,14 @@ namespace tenon::schedule {
 const Recipe& matmul_recipe();
 const Recipe& conv_recipe();
 const Recipe& depthwise_recipe();
+const Recipe& lstm_recipe();
+const Recipe& gru_recipe();
+const Recipe& rnn_recipe();
 
 /// What a convolution asks of its input: channels last, zeros where its window reads padding.
 OperandLayout windowed_layout(const ir::Node& node);
+
+/// The panel width for the matrix r of a recurrent layer; 0: not to be packed.
+int recurrent_width(const ir::Module& module, const ir::Node& node, const Target& target);
 
 }  // namespace tenon::schedule

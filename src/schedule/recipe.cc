@@ -9,7 +9,8 @@
 namespace tenon::schedule {
 
 std::span<const Recipe* const> recipes() {
-  static const std::array all = {&depthwise_recipe(), &conv_recipe(), &matmul_recipe()};
+  static const std::array all = {&depthwise_recipe(), &conv_recipe(), &matmul_recipe(),
+                                 &lstm_recipe(),      &gru_recipe(),  &rnn_recipe()};
   return all;
 }
 
@@ -44,6 +45,8 @@ int packed_width(const ir::Module& module, const ir::Node& node, const Target& t
       if (axis != 1) times(result.dims[axis]);
     }
     columns = filter[0].value() / groups;
+  } else if (node.op == ir::Op::kLstm || node.op == ir::Op::kGru || node.op == ir::Op::kRnn) {
+    return recurrent_width(module, node, target);
   } else {
     return 0;
   }

@@ -11,6 +11,54 @@ using ir::NodeId;
 using ir::Op;
 using ir::ValueId;
 
+namespace {
+
+bool is_recurrent(Op op) { return op == Op::kLstm || op == Op::kGru || op == Op::kRnn; }
+
+/// The operand that the recipe of a node reads packed; -1: none.
+int weight_operand(const ir::Node& node) {
+  if (node.op == Op::kMatMul || node.op == Op::kConv) return 1;
+  return is_recurrent(node.op) ? 2 : -1;
+}
+
+bool is_packed(const ir::Module& module, const ir::Node& node) {
+  return is_recurrent(node.op) ? module.value(node.inputs[2]).type.rank() == 4
+                               : node.attrs.has("packed");
+}
+
+/// Puts the packing before the node, as new nodes at the end of the graph.
+void pack(ir::Module& module, NodeId id, int64_t width) {
+  const ir::Node node = module.node(id);
+  const int operand = weight_operand(node);
+  auto add = [&](Op op, ValueId value, ir::Attrs attrs) {
+    auto made = ops::add(module, op, {value}, std::move(attrs), node.origin);
+    TENON_CHECK(made, "weights can be packed");
+    return *made;
+  };
+  const ValueId weight = node.inputs[operand];
+  const std::vector<ir::Dim> dims = module.value(weight).type.dims;
+  ValueId packed;
+  if (is_recurrent(node.op)) {
+    // One matrix per gate, h times units.
+    const int64_t hidden = node.attrs.integer("hidden");
+    const std::vector<ir::Dim> by_gate = {dims[0].value() / hidden, hidden, hidden};
+    const ValueId gates = add(Op::kReshape, weight, {{"dims", by_gate}});
+    packed = add(Op::kTranspose, gates, {{"perm", std::vector<int64_t>{0, 2, 1}}});
+    packed = add(Op::kPackMatrix, packed, {{"width", width}});
+  } else if (node.op == Op::kConv) {
+    packed =
+        add(Op::kPackFilter, weight, {{"width", width}, {"groups", node.attrs.integer("groups")}});
+    module.node(id).attrs.set("channels", dims[0].value());
+  } else {
+    packed = add(Op::kPackMatrix, weight, {{"width", width}});
+    module.node(id).attrs.set("columns", dims.back().value());
+  }
+  if (!is_recurrent(node.op)) module.node(id).attrs.set("packed", width);
+  module.node(id).inputs[operand] = packed;
+}
+
+}  // namespace
+
 void pack_weights(ir::Module& module, const Target& target) {
   std::unordered_set<NodeId> constant;
   std::vector<NodeId> order;
@@ -21,26 +69,17 @@ void pack_weights(ir::Module& module, const Target& target) {
     if (all) constant.insert(id);
 
     const ir::Node node = module.node(id);
-    const bool heavy = node.op == Op::kMatMul || node.op == Op::kConv;
-    const NodeId weight = heavy ? module.producer(node.inputs[1]) : NodeId();
-    const bool packs =
-        !all && heavy && weight && constant.contains(weight) && !node.attrs.has("packed");
+    const int operand = weight_operand(node);
+    const NodeId weight = operand >= 0 ? module.producer(node.inputs[operand]) : NodeId();
+    const bool packs = !all && weight && constant.contains(weight) && !is_packed(module, node);
     if (const int width = packs ? schedule::packed_width(module, node, target) : 0; width > 0) {
-      const std::vector<ir::Dim> dims = module.value(node.inputs[1]).type.dims;
-      const bool conv = node.op == Op::kConv;
-      ir::Attrs attrs = {{"width", int64_t{width}}};
-      if (conv) attrs.set("groups", node.attrs.integer("groups"));
       const size_t before = module.graph.nodes.size();
-      auto packed = ops::add(module, conv ? Op::kPackFilter : Op::kPackMatrix, {node.inputs[1]},
-                             attrs, node.origin);
-      TENON_CHECK(packed, "weights can be packed");
+      pack(module, id, width);
+      for (size_t i = before; i < module.graph.nodes.size(); ++i) {
+        order.push_back(module.graph.nodes[i]);
+        constant.insert(order.back());
+      }
       module.graph.nodes.resize(before);
-      order.push_back(module.producer(*packed));
-      constant.insert(order.back());
-      ir::Node& user = module.node(id);
-      user.inputs[1] = *packed;
-      user.attrs.set("packed", int64_t{width});
-      user.attrs.set(conv ? "channels" : "columns", conv ? dims[0].value() : dims.back().value());
     }
     order.push_back(id);
   }
