@@ -256,6 +256,15 @@ struct RecurrentLoops {
     for_each_unit([&](E j) { scope.store(result, std::vector{batch, j}, state[j]); });
   }
 
+  /// Where row and column of w or r lie in the operand, packed or not.
+  std::vector<E> matrix_index(int matrix, E row, E k) {
+    const ir::TensorType& packed = scope.operand_type(matrix);
+    if (packed.rank() == 2) return {row, k};
+    const int64_t lanes = packed.dims[3].value();
+    const E unit = row % hidden;
+    return {row / hidden, unit / lanes, k, unit % lanes};
+  }
+
   /// The bias (part 0 that of w, 1 that of r) plus a product with one row of w or r.
   E row_product(int matrix, E row, E count, const std::function<E(E)>& vector) {
     const int64_t part = matrix == kW ? 0 : 1;
@@ -264,7 +273,7 @@ struct RecurrentLoops {
     builder.loop(
         "k", count,
         [&](E k) {
-          const E weight = scope.load(matrix, std::vector{row, k});
+          const E weight = scope.load(matrix, matrix_index(matrix, row, k));
           builder.assign(sum, builder.fma(weight, vector(k), sum));
         },
         ir::LoopKind::kVector);
@@ -278,9 +287,11 @@ struct RecurrentLoops {
       const E time =
           builder.let("time", scope.attrs().flag("reverse") ? sizes[0] - 1 - step : step);
       builder.loop("row", width, [&](E row) {
-        from_x.set(row, row_product(kW, row, sizes[2], [&](E k) {
-                     return scope.load(kX, std::vector{time, batch, k});
-                   }));
+        from_x.set(row, scope.operand_type(kW).rank() == 3
+                            ? scope.load(kW, std::vector{time, batch, row})
+                            : row_product(kW, row, sizes[2], [&](E k) {
+                                return scope.load(kX, std::vector{time, batch, k});
+                              }));
         from_h.set(row, row_product(kR, row, hidden, [&](E k) { return h[k]; }));
       });
       cell();

@@ -22,7 +22,7 @@ void expect_layer(Case c, driver::CompileOptions options = {}) {
   const auto x = m.input("x", {c.steps, c.batch, c.inputs});
   std::vector<ir::ValueId> operands = {x, m.parameter({gates * c.hidden, c.inputs}, 0.3),
                                        m.parameter({gates * c.hidden, c.hidden}, 0.3)};
-  if (c.bias) operands.push_back(m.parameter({2 * gates * c.hidden}, 0.3));
+  operands.push_back(c.bias ? m.parameter({2 * gates * c.hidden}, 0.3) : ir::ValueId());
   if (c.initial) {
     for (int i = 0; i < (c.op == Op::kLstm ? 2 : 1); ++i)
       operands.push_back(m.parameter({c.batch, c.hidden}, 0.3));
