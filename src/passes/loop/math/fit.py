@@ -1,10 +1,10 @@
-"""Derives every polynomial of coefficients.h; prints them as C++ initialisers with their relative error.
+"""Derives every polynomial of coefficients.h; prints them as C++ initialisers.
 
-Method: the Remez exchange on g(z), weighted so that the error it levels is the error of the function relative
-to the function's value. A polynomial's coefficients are then rounded to the format one by one, lowest power
-first, each time fitting the rest again, so that rounding one is made good by the others. Rational functions are
-fitted by least squares on Chebyshev points whose weights grow where the error is large (Lawson), with the
-previous denominator as a weight.
+Method: the Remez exchange on g(z), weighted so that the error it levels is the error of the
+function relative to the function's value. A polynomial's coefficients are then rounded to the
+format one by one, lowest power first, each time fitting the rest again, so that rounding one is
+made good by the others. Rational functions are fitted by least squares on Chebyshev points whose
+weights grow where the error is large (Lawson), with the previous denominator as a weight.
 
 Run: python3 fit.py            (needs mpmath and numpy)
 """
@@ -24,7 +24,7 @@ def rounded(value, digits):
 
 
 def remez(g, weight, low, high, degree):
-    """Coefficients c with the least maximum of |weight(z) * (g(z) - sum c[k] z**k)| on [low, high]."""
+    """Coefficients c of least maximum of |weight(z) (g(z) - sum c[k] z**k)| on [low, high]."""
     count = degree + 2
     points = [low + (high - low) * (1 - mp.cos(mp.pi * k / (count - 1))) / 2 for k in range(count)]
     grid = [low + (high - low) * (1 - mp.cos(mp.pi * k / 400)) / 2 for k in range(401)]
@@ -39,7 +39,9 @@ def remez(g, weight, low, high, degree):
             right[i] = weight(z) * g(z)
         solution = mp.lu_solve(rows, right)
         coefficients = [solution[k] for k in range(degree + 1)]
-        errors = [w * (t - mp.polyval(coefficients[::-1], z)) for z, t, w in zip(grid, targets, weights)]
+        errors = [
+            w * (t - mp.polyval(coefficients[::-1], z)) for z, t, w in zip(grid, targets, weights)
+        ]
         runs = []  # the largest error of each run of one sign
         for z, error in zip(grid, errors):
             if runs and (error >= 0) == (runs[-1][1] >= 0):
@@ -56,7 +58,7 @@ def remez(g, weight, low, high, degree):
 
 
 def polynomial(name, bits, g, weight, low, high, degree):
-    """Prints a polynomial in z whose coefficients are exact in a format of `bits` significant bits."""
+    """Prints a polynomial in z with coefficients of `bits` significant bits."""
     low, high = mp.mpf(low), mp.mpf(high)
     fixed = []
     for k in range(degree + 1):
@@ -76,7 +78,7 @@ def show(name, coefficients, note):
 
 
 def rational(name, f, high, top, bottom):
-    """x * P(z) / Q(z) with z = x * x for an odd function f on [0, high]; prints P, then Q, whose first number is 1."""
+    """x * P(z) / Q(z) with z = x * x for an odd f on [0, high]: prints P, then Q with Q(0) = 1."""
     points = 3000
     z = (high**2) * (1 - np.cos(np.pi * (np.arange(points) + 0.5) / points)) / 2
     x = np.sqrt(z)
@@ -87,7 +89,8 @@ def rational(name, f, high, top, bottom):
     best = (np.inf, None)
     for _ in range(300):
         weight = np.sqrt(lawson) / (np.abs(denominator) * target)
-        columns = [scaled**k for k in range(top + 1)] + [-target * scaled**k for k in range(1, bottom + 1)]
+        columns = [scaled**k for k in range(top + 1)]
+        columns += [-target * scaled**k for k in range(1, bottom + 1)]
         matrix = np.stack(columns, axis=1) * weight[:, None]
         solution = np.linalg.lstsq(matrix, target * weight, rcond=1e-18)[0]
         p = np.concatenate([solution[: top + 1]])
@@ -99,7 +102,9 @@ def rational(name, f, high, top, bottom):
         lawson = lawson * (error / error.max() + 1e-3)
         lawson = lawson / lawson.sum() * points
     p, q = best[1]
-    unscale = lambda c: [rounded(mp.mpf(float(v)) / mp.mpf(high) ** (2 * k), 24) for k, v in enumerate(c)]
+    unscale = lambda c: [
+        rounded(mp.mpf(float(v)) / mp.mpf(high) ** (2 * k), 24) for k, v in enumerate(c)
+    ]
     show(name + " P", unscale(p), f"{best[0]:.3g} before rounding")
     show(name + " Q", unscale(q), "as P")
 
@@ -115,7 +120,9 @@ def main():
         polynomial_on_both_signs("exp", bits, g, lambda t: t**2, -half, half, degree["exp"])
         # s = f / (2 + f), z = s^2: (log((1 + s) / (1 - s)) / s - 2) / z
         top = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2
-        g = lambda z: small(lambda z: (2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2) / z, mp.mpf(2) / 3, z)
+        g = lambda z: small(
+            lambda z: (2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2) / z, mp.mpf(2) / 3, z
+        )
         polynomial("log", bits, g, lambda z: z, 0, top, degree["log"])
         top = (mp.pi / 4) ** 2
         g = lambda z: small(lambda z: (mp.sin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, -mp.mpf(1) / 6, z)
