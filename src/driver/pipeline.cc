@@ -20,6 +20,7 @@
 #include "passes/graph/simplify.h"
 #include "passes/graph/sink_views.h"
 #include "passes/graph/split_recurrent.h"
+#include "passes/graph/update_in_place.h"
 #include "passes/loop/expand_math.h"
 #include "passes/loop/let_common.h"
 #include "passes/loop/vectorise.h"
@@ -66,6 +67,7 @@ constexpr Step kSteps[] = {
     // Kernels and memory.
     {"group", true, [](State& s) { passes::group(s.module, {}); return ok(); }},
     {"place", true, [](State& s) { passes::place(s.module, s.target); return ok(); }},
+    {"update-in-place", false, [](State& s) { passes::update_in_place(s.module); return ok(); }},
     // Loops.
     {"to-loops", true, [](State& s) { s.kernels = passes::to_loops(s.module, s.target); return ok(); }},
     {"distinct-functions", true, [](State& s) { distinct_functions(s); return ok(); }},
