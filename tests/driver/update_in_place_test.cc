@@ -1,8 +1,8 @@
 // Which results take over the memory of an operand.
+#include "passes/graph/update_in_place.h"
 #include "base/target.h"
 #include "passes/graph/group.h"
 #include "passes/graph/place.h"
-#include "passes/graph/update_in_place.h"
 #include "testing/passes.h"
 
 namespace tenon::passes {
