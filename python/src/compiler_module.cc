@@ -55,7 +55,7 @@ NB_MODULE(_compiler, m) {
                      return list;
                    })
       .def("save", [](const CompiledModel& c, const std::string& path) {
-        tenon::Result<void> saved = tenon::driver::save(c.artifact, path);
+        tenon::Result<void> saved = tenon::driver::save(c.artifact.bytes(), path);
         if (!saved) {
           PyErr_SetString(PyExc_OSError, saved.error().text().c_str());
           throw nb::python_error();

@@ -15,19 +15,53 @@ namespace tenon::commands {
 namespace {
 
 struct Arguments {
-  std::string model, output;
+  std::string model, output, from, to;
   CompileArguments compile;
   bool verbose = false;
 };
 
+/// Adds the steps' times to a report.
+nlohmann::ordered_json describe_steps(const std::vector<driver::StepReport>& steps, bool verbose,
+                                      std::string& text) {
+  nlohmann::ordered_json json = nlohmann::json::array();
+  for (const driver::StepReport& step : steps) {
+    if (verbose) text += fmt::format("  {:>10.3f} ms  {}\n", 1e3 * step.seconds, step.name);
+    json.push_back({{"name", step.name}, {"seconds", step.seconds}});
+  }
+  return json;
+}
+
+/// Stops on the way and writes the model's text.
+Result<Report> compile_part(const Arguments& arguments, const driver::CompileOptions& options) {
+  const HoldSignals hold;
+  Result<std::vector<driver::StepReport>> steps =
+      driver::compile_to_text(arguments.model, arguments.to, options, arguments.output);
+  end_progress();
+  if (!steps) return std::unexpected(std::move(steps).error());
+  Report report;
+  report.text =
+      fmt::format("{} -> {}\n  after {}\n", arguments.model, arguments.output, arguments.to);
+  const nlohmann::ordered_json json = {
+      {"model", arguments.model},
+      {"output", arguments.output},
+      {"after", arguments.to},
+      {"compile_steps", describe_steps(*steps, arguments.verbose, report.text)}};
+  report.json = to_text(json);
+  return report;
+}
+
 Result<Report> compile(const Arguments& arguments) {
-  TENON_TRY(const driver::CompileOptions options, compile_options(arguments.compile));
+  TENON_TRY(driver::CompileOptions options, compile_options(arguments.compile));
+  options.from = arguments.from;
+  if (!arguments.to.empty() && arguments.to != driver::step_names().back()) {
+    return compile_part(arguments, options);
+  }
   Result<driver::CompiledModel> result = driver::compile_file(arguments.model, options);
   end_progress();
   TENON_TRY(const driver::CompiledModel compiled, std::move(result));
   {
     const HoldSignals hold;
-    TENON_TRY_DO(driver::save(compiled.artifact, arguments.output));
+    TENON_TRY_DO(driver::save(compiled.artifact.bytes(), arguments.output));
   }
   tenon_file_header header;
   tenon_plan_header plan;
@@ -42,12 +76,7 @@ Result<Report> compile(const Arguments& arguments) {
       arguments.model, arguments.output, format_bytes(compiled.artifact.bytes().size()),
       header.target, plan.kernel_count, plan.step_count, format_bytes(header.code_bytes),
       format_bytes(header.weights_bytes), compiled.seconds);
-  nlohmann::ordered_json steps = nlohmann::json::array();
-  for (const driver::StepReport& step : compiled.steps) {
-    if (arguments.verbose)
-      report.text += fmt::format("  {:>10.3f} ms  {}\n", 1e3 * step.seconds, step.name);
-    steps.push_back({{"name", step.name}, {"seconds", step.seconds}});
-  }
+  nlohmann::ordered_json steps = describe_steps(compiled.steps, arguments.verbose, report.text);
   const nlohmann::ordered_json json = {{"model", arguments.model},
                                        {"output", arguments.output},
                                        {"target", header.target},
@@ -67,9 +96,13 @@ Result<Report> compile(const Arguments& arguments) {
 void add_compile(CLI::App& app, Common& common, Action& chosen) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App& command = *app.add_subcommand("compile", "Compile a model to one native .tenon file");
-  command.add_option("model", arguments->model, "Model file (.onnx)")->required();
+  command.add_option("model", arguments->model, "Model file (.onnx), or text for --from")
+      ->required();
   command.add_option("-o,--output", arguments->output, "File to write")->required();
   add_compile_options(command, arguments->compile);
+  command.add_option("--to", arguments->to,
+                     "Stop after this step, or after import, and write the model as text");
+  command.add_option("--from", arguments->from, "Go on after this step with text that --to wrote");
   command.add_option("--threads", arguments->compile.threads,
                      "Threads to compile with (default: as many as there are)");
   command.add_flag("-v,--verbose", arguments->verbose, "Show the time of each step");
@@ -78,7 +111,9 @@ void add_compile(CLI::App& app, Common& common, Action& chosen) {
       "Examples:\n"
       "  tenon compile resnet50.onnx -o resnet50.tenon\n"
       "  tenon compile bert.onnx -o bert.tenon --shape batch=1 --shape sequence=128\n"
-      "  tenon compile net.onnx -o net.tenon --shape x:1x3x224x224 --target x86-64-v3");
+      "  tenon compile net.onnx -o net.tenon --shape x:1x3x224x224 --target x86-64-v3\n"
+      "  tenon compile net.onnx -o net.tn --to place && tenon compile net.tn -o net.tenon --from "
+      "place");
   command.callback([arguments, &chosen] { chosen = [arguments] { return compile(*arguments); }; });
 }
 

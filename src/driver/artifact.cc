@@ -58,7 +58,7 @@ Artifact::Artifact(size_t bytes) : size_(bytes) {
   memory_ = {static_cast<std::byte*>(memory), [bytes](std::byte* p) { munmap(p, bytes); }};
 }
 
-Result<void> save(const Artifact& artifact, const std::filesystem::path& path) {
+Result<void> save(std::span<const std::byte> bytes, const std::filesystem::path& path) {
   std::string temporary = path.string() + ".XXXXXX";
   const int file = mkstemp(temporary.data());
   auto failed = [&] {
@@ -70,12 +70,11 @@ Result<void> save(const Artifact& artifact, const std::filesystem::path& path) {
     return fail(ErrorKind::kIo, fmt::format("cannot write '{}': {}", path.string(), why));
   };
   if (file < 0) return failed();
-  std::span<const std::byte> rest = artifact.bytes();
-  while (!rest.empty()) {
-    const ssize_t written = write(file, rest.data(), rest.size());
+  while (!bytes.empty()) {
+    const ssize_t written = write(file, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return failed();
-    rest = rest.subspan(static_cast<size_t>(written));
+    bytes = bytes.subspan(static_cast<size_t>(written));
   }
   if (fchmod(file, 0644) != 0 || rename(temporary.c_str(), path.c_str()) != 0) return failed();
   close(file);

@@ -1,4 +1,4 @@
-// A .tenon file in memory.
+// Files that the compiler writes, in memory.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,8 @@
 
 namespace tenon::driver {
 
-/// Page-aligned bytes of a .tenon file (runtime/abi.h has its layout); copies share them.
+/// Page-aligned bytes, at first zero, as of a .tenon file (runtime/abi.h has its layout); copies
+/// share them.
 class Artifact {
  public:
   Artifact() = default;
@@ -22,8 +23,8 @@ class Artifact {
   size_t size_ = 0;
 };
 
-/// Writes the file under a temporary name beside `path`, then renames it: a failure or an interrupt
+/// Writes a file under a temporary name beside `path`, then renames it: a failure or an interrupt
 /// leaves no half-written file.
-Result<void> save(const Artifact& artifact, const std::filesystem::path& path);
+Result<void> save(std::span<const std::byte> bytes, const std::filesystem::path& path);
 
 }  // namespace tenon::driver

@@ -2,12 +2,83 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+#include <iterator>
 
 #include "driver/pipeline.h"
+#include "driver/saved_data.h"
+#include "driver/state_text.h"
+#include "import/mapped_file.h"
 #include "import/onnx.h"
 
 namespace tenon::driver {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+std::string_view text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+Result<void> read_text(const std::filesystem::path& path, State& state) {
+  if (state.options.from == kLastStep) {
+    return fail(ErrorKind::kUsage, fmt::format("nothing comes after '{}'", kLastStep));
+  }
+  TENON_TRY(const auto file, import::MappedFile::open(path));
+  TENON_TRY(const ir::DataResolver resolve, open_data(data_path(path)));
+  Result<std::string> step = read_state(text_of(file->bytes()), resolve, state);
+  if (!step) {
+    for (Diagnostic& diagnostic : step.error().diagnostics) diagnostic.where.file = path.string();
+    return std::unexpected(std::move(step).error());
+  }
+  if (*step != state.options.from) {
+    return fail(ErrorKind::kUsage, fmt::format("this is the state after '{}'", *step),
+                {.file = path.string()}, fmt::format("give --from {}", *step));
+  }
+  state.module.keep_alive(std::make_shared<ir::DataResolver>(resolve));
+  return {};
+}
+
+/// A model on its way, with what happened to it.
+struct Work {
+  State state;
+  std::vector<StepReport> steps;
+};
+
+Result<Work> begin(const std::filesystem::path& model, const CompileOptions& options) {
+  const auto start = Clock::now();
+  TENON_TRY(Target target, find_target(options.target));
+  Work work{.state = {.target = std::move(target), .options = options}, .steps = {}};
+  if (options.progress) options.progress(kImport);
+  if (options.from.empty()) {
+    TENON_TRY(work.state.module, import_file(model, options));
+  } else {
+    TENON_TRY_DO(read_text(model, work.state));
+  }
+  work.steps.push_back({std::string(kImport), seconds_since(start), true});
+  return work;
+}
+
+Result<void> go_on(Work& work, std::string_view to) {
+  const std::string& from = work.state.options.from;
+  TENON_TRY(std::vector<StepReport> steps,
+            run_pipeline(work.state, from.empty() ? kImport : from, to));
+  std::ranges::move(steps, std::back_inserter(work.steps));
+  return {};
+}
+
+CompiledModel finished(Work work) {
+  CompiledModel compiled{std::move(work.state.artifact), std::move(work.steps)};
+  for (const StepReport& step : compiled.steps) compiled.seconds += step.seconds;
+  return compiled;
+}
+
+}  // namespace
 
 Result<ir::Module> import_file(const std::filesystem::path& model, const CompileOptions& options) {
   if (model.extension() == ".onnx") {
@@ -22,29 +93,31 @@ Result<ir::Module> import_file(const std::filesystem::path& model, const Compile
 }
 
 Result<CompiledModel> compile(ir::Module module, const CompileOptions& options) {
-  const auto start = std::chrono::steady_clock::now();
   TENON_TRY(Target target, find_target(options.target));
-  State state{.module = std::move(module), .target = std::move(target), .options = options};
-  TENON_TRY(std::vector<StepReport> steps, run_pipeline(state));
-  CompiledModel compiled;
-  compiled.artifact = std::move(state.artifact);
-  compiled.steps = std::move(steps);
-  compiled.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  return compiled;
+  Work work{.state = {.module = std::move(module), .target = std::move(target), .options = options},
+            .steps = {}};
+  TENON_TRY_DO(go_on(work, kLastStep));
+  return finished(std::move(work));
 }
 
 Result<CompiledModel> compile_file(const std::filesystem::path& model,
                                    const CompileOptions& options) {
-  const auto start = std::chrono::steady_clock::now();
-  if (options.progress) options.progress("import");
-  TENON_TRY(ir::Module module, import_file(model, options));
-  const double import_seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  TENON_TRY(CompiledModel compiled, compile(std::move(module), options));
-  compiled.steps.insert(compiled.steps.begin(), StepReport{"import", import_seconds, true});
-  compiled.seconds += import_seconds;
-  return compiled;
+  TENON_TRY(Work work, begin(model, options));
+  TENON_TRY_DO(go_on(work, kLastStep));
+  return finished(std::move(work));
+}
+
+Result<std::vector<StepReport>> compile_to_text(const std::filesystem::path& model,
+                                                std::string_view to, const CompileOptions& options,
+                                                const std::filesystem::path& output) {
+  TENON_TRY(Work work, begin(model, options));
+  TENON_TRY_DO(go_on(work, to));
+  std::vector<const ir::Module*> modules = {&work.state.module};
+  if (work.state.prepare) modules.push_back(&work.state.prepare->module);
+  TENON_TRY_DO(save_data(modules, data_path(output)));
+  const std::string text = state_text(work.state, to);
+  TENON_TRY_DO(save(std::as_bytes(std::span(text)), output));
+  return std::move(work.steps);
 }
 
 }  // namespace tenon::driver

@@ -20,7 +20,8 @@ struct CompileOptions {
   std::string target = "native";
   int threads = 1;                ///< to compile with
   std::set<std::string> without;  ///< steps of the pipeline to leave out, by name
-  bool checked = false;           ///< every load and store of generated code checks its bounds
+  std::string from;  ///< the model is the text of the state after this step; empty: a model file
+  bool checked = false;        ///< every load and store of generated code checks its bounds
   std::filesystem::path dump;  ///< folder for the text after each step that changed it; empty: none
   std::function<void(std::string_view)>
       progress;  ///< called with the name of each step; may be empty
@@ -51,6 +52,12 @@ struct CompiledModel {
 Result<CompiledModel> compile_file(const std::filesystem::path& model,
                                    const CompileOptions& options);
 Result<CompiledModel> compile(ir::Module module, const CompileOptions& options);
+
+/// Stops after the step `to` ("import": before the first) and writes the state as text
+/// (driver/state_text.h), its large data to the side file (driver/saved_data.h).
+Result<std::vector<StepReport>> compile_to_text(const std::filesystem::path& model,
+                                                std::string_view to, const CompileOptions& options,
+                                                const std::filesystem::path& output);
 
 /// Reads a model file into a graph, by its kind (.onnx).
 Result<ir::Module> import_file(const std::filesystem::path& model, const CompileOptions& options);

@@ -12,14 +12,15 @@ Result<void> emit(State& state) {
       codegen::compile(state.functions, state.target,
                        {.checked = state.options.checked, .threads = state.options.threads});
   // Work on weights runs once, so it is evaluated rather than compiled (docs/adr).
-  TENON_TRY(const std::vector<ops::Tensor> prepared, interp::run(state.prepare.module, {}));
+  TENON_TRY(const std::vector<ops::Tensor> prepared, interp::run(state.prepare->module, {}));
   TENON_TRY(const Plan plan,
             make_plan(state.module, state.kernels, state.functions, state.function_of));
   std::vector<std::span<const std::byte>> weights;
   for (ir::DataId data : plan.weights) {
     std::span<const std::byte> bytes = state.module.data(data).bytes;
     for (size_t i = 0; i < prepared.size(); ++i) {
-      if (state.prepare.results[i] == data) bytes = {prepared[i].bytes(), prepared[i].byte_count()};
+      if (state.prepare->results[i] == data)
+        bytes = {prepared[i].bytes(), prepared[i].byte_count()};
     }
     weights.push_back(bytes);
   }

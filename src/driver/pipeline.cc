@@ -1,15 +1,17 @@
 #include "driver/pipeline.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
-#include <array>
+#include <algorithm>
 #include <chrono>
 #include <fstream>
+#include <span>
 #include <unordered_map>
 
 #include "codegen/codegen.h"
 #include "driver/emit.h"
-#include "ir/verify.h"
+#include "driver/state_text.h"
 #include "passes/graph/common_subexpressions.h"
 #include "passes/graph/fold_constants.h"
 #include "passes/graph/fold_normalisation.h"
@@ -84,34 +86,33 @@ constexpr Step kSteps[] = {
        return ok();
      }},
     // The file.
-    {"emit", true, [](State& s) { return emit(s); }},
+    {kLastStep, true, [](State& s) { return emit(s); }},
 };
 // clang-format on
 
-std::string text_of(const State& s) {
-  if (s.functions.empty() && s.kernels.empty()) return ir::to_string(s.module);
-  std::string text;
-  for (const ir::Function& function : s.functions) text += ir::to_string(function) + "\n";
-  return text;
-}
-
-std::string wrong(const State& s) {
-  if (s.functions.empty()) return ir::verify(s.module);
-  for (const ir::Function& function : s.functions) {
-    if (std::string message = ir::verify(function); !message.empty())
-      return function.name + ": " + message;
-  }
-  return {};
+/// How many steps are done when that of this name is.
+Result<size_t> position(std::string_view name) {
+  if (name == kImport) return 0;
+  const auto found = std::ranges::find(kSteps, name, &Step::name);
+  if (found != std::end(kSteps)) return static_cast<size_t>(found - std::begin(kSteps)) + 1;
+  return fail(ErrorKind::kUsage, fmt::format("there is no step '{}'", name), {},
+              fmt::format("steps: {}, {}", kImport, fmt::join(step_names(), ", ")));
 }
 
 }  // namespace
 
-Result<std::vector<StepReport>> run_pipeline(State& state) {
+Result<std::vector<StepReport>> run_pipeline(State& state, std::string_view from,
+                                             std::string_view to) {
   using Clock = std::chrono::steady_clock;
+  TENON_TRY(const size_t first, position(from));
+  TENON_TRY(const size_t last, position(to));
+  if (last < first) {
+    return fail(ErrorKind::kUsage, fmt::format("the step '{}' comes before '{}'", to, from));
+  }
   const bool dumps = !state.options.dump.empty();
   std::vector<StepReport> reports;
-  std::string before = dumps ? text_of(state) : std::string();
-  for (const Step& step : kSteps) {
+  std::string before = dumps ? state_text(state, {}) : std::string();
+  for (const Step& step : std::span(kSteps).subspan(first, last - first)) {
     if (!step.required && state.options.without.contains(std::string(step.name))) continue;
     if (state.options.progress) state.options.progress(step.name);
     StepReport report{std::string(step.name)};
@@ -123,17 +124,17 @@ Result<std::vector<StepReport>> run_pipeline(State& state) {
                   "this is a bug in Tenon");
     }
     report.seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    if (std::string message = wrong(state); !message.empty()) {
+    if (std::string message = verify(state); !message.empty()) {
       return fail(ErrorKind::kInternal,
                   fmt::format("step '{}' left something ill-formed: {}", step.name, message), {},
                   "this is a bug in Tenon");
     }
     if (dumps) {
-      std::string after = text_of(state);
+      std::string after = state_text(state, {});
       report.changed = after != before;
       if (report.changed) {
         std::ofstream(state.options.dump / fmt::format("{:02}-{}.txt", reports.size(), step.name))
-            << after;
+            << state_text(state, step.name);
         before = std::move(after);
       }
     }

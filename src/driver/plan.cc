@@ -17,6 +17,15 @@ using ir::ValueId;
 
 constexpr uint64_t kAlign = 64;
 
+/// The name of the symbol that `dim` is, if it is nothing more.
+std::optional<std::string> symbol_name(const ir::Dims& dims, Dim dim) {
+  const std::vector<ir::Term> terms = dims.terms(dim);
+  if (terms.size() != 1 || terms[0].coefficient != 1 || terms[0].atoms.size() != 1) return {};
+  const ir::Atom& atom = dims.atom(terms[0].atoms[0]);
+  if (atom.kind != ir::AtomKind::kSymbol) return {};
+  return atom.symbol;
+}
+
 /// Slots by what computes them, so that equal numbers share one.
 class Slots {
  public:
@@ -24,9 +33,8 @@ class Slots {
     for (size_t k = 0; k < module.graph.inputs.size(); ++k) {
       const auto& dims = module.value(module.graph.inputs[k]).type.dims;
       for (size_t axis = 0; axis < dims.size(); ++axis) {
-        const std::vector<std::string> names = module.dims.symbols(dims[axis]);
-        if (names.size() == 1 && module.dims.to_string(dims[axis]) == names[0]) {
-          symbols_.try_emplace(names[0], add(TENON_SLOT_DIM, k, axis));
+        if (const auto symbol = symbol_name(module.dims, dims[axis])) {
+          symbols_.try_emplace(*symbol, add(TENON_SLOT_DIM, k, axis));
         }
       }
     }
@@ -169,8 +177,9 @@ class Planner {
     result.rank = static_cast<uint32_t>(type.rank());
     for (size_t axis = 0; axis < type.rank(); ++axis) {
       result.dims[axis] = slots_.of(type.dims[axis]);
-      const auto limit = module_.dims.limits().find(module_.dims.to_string(type.dims[axis]));
-      if (limit != module_.dims.limits().end()) {
+      const auto symbol = symbol_name(module_.dims, type.dims[axis]);
+      const auto& limits = module_.dims.limits();
+      if (const auto limit = symbol ? limits.find(*symbol) : limits.end(); limit != limits.end()) {
         result.dims[axis] =
             slots_.add(TENON_SLOT_MIN, result.dims[axis], slots_.constant(limit->second));
       }

@@ -39,6 +39,10 @@ bool is_prepared_later(const Data& data) {
   return data.bytes.empty() && std::ranges::find(data.type.dims, Dim(0)) == data.type.dims.end();
 }
 
+bool prints_as_hash(const Data& data) {
+  return data.bytes.size() > kMaxInlineElements * static_cast<size_t>(size_of(data.type.dtype));
+}
+
 class Printer {
  public:
   explicit Printer(const Module& module) : module_(module) {}
@@ -130,7 +134,7 @@ class Printer {
   std::string data_text(const Data& data) {
     const size_t size = size_of(data.type.dtype);
     if (is_prepared_later(data)) return "_";
-    if (data.bytes.size() > kMaxInlineElements * size) return fmt::format("@{}", data_hash(data));
+    if (prints_as_hash(data)) return fmt::format("@{}", data_hash(data));
     std::vector<std::string> elements;
     for (size_t i = 0; i + size <= data.bytes.size(); i += size) {
       elements.push_back(element_text(data.type.dtype, &data.bytes[i]));
@@ -168,6 +172,26 @@ class Printer {
 };
 
 }  // namespace
+
+std::vector<ValueId> defined_values(const Module& module) {
+  std::vector<ValueId> values = module.graph.inputs;
+  for (NodeId node : module.graph.nodes) {
+    const std::vector<ValueId>& outputs = module.node(node).outputs;
+    values.insert(values.end(), outputs.begin(), outputs.end());
+  }
+  return values;
+}
+
+std::vector<DataId> hashed_data(const Module& module) {
+  std::vector<DataId> found;
+  for (NodeId node : module.graph.nodes) {
+    for (const auto& [name, attribute] : module.node(node).attrs) {
+      const DataId* data = std::get_if<DataId>(&attribute);
+      if (data != nullptr && prints_as_hash(module.data(*data))) found.push_back(*data);
+    }
+  }
+  return found;
+}
 
 std::string data_hash(const Data& data) {
   return fmt::format("{:016x}", XXH64(data.bytes.data(), data.bytes.size(), 0));

@@ -31,6 +31,12 @@
 
 namespace tenon::ir {
 
+/// The values in the order in which the text of `module` defines them: value %i is the i-th.
+std::vector<ValueId> defined_values(const Module& module);
+
+/// Data that the text of `module` names by its hash, in order of appearance.
+std::vector<DataId> hashed_data(const Module& module);
+
 /// What data prints as behind the @: XXH64 of its bytes as 16 hexadecimal digits.
 std::string data_hash(const Data& data);
 

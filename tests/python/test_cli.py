@@ -246,6 +246,18 @@ def test_dump_and_steps(linear, tmp_path):
     assert "to-loops" in text and any("place" in file.name for file in (tmp_path / "d" / "e").iterdir())
 
 
+def test_stop_and_go_on(linear, tmp_path):
+    tenon("compile", linear, "-o", tmp_path / "whole")
+    for step in ("import", "place", "vectorise"):
+        assert tenon_json("compile", linear, "-o", tmp_path / "t", "--to", step)["after"] == step
+        tenon("compile", tmp_path / "t", "-o", tmp_path / "resumed", "--from", step)
+        assert (tmp_path / "resumed").read_bytes() == (tmp_path / "whole").read_bytes()
+    assert "give --from vectorise" in tenon("compile", tmp_path / "t", "-o", "o", "--from", "group", code=USAGE).stderr
+    (tmp_path / "t.data").unlink()
+    assert "no data for @" in tenon("compile", tmp_path / "t", "-o", "o", "--from", step, code=BAD_MODEL).stderr
+    assert "no step 'x'" in tenon("compile", linear, "-o", "o", "--to", "x", code=USAGE).stderr
+
+
 def test_an_interrupt_leaves_no_file(linear, tmp_path):
     for delay in (0, 0.002, 0.005, 0.01, 0.02):
         process = subprocess.Popen([TENON, "compile", linear, "-o", tmp_path / "o"], stdout=subprocess.DEVNULL)
