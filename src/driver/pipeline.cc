@@ -58,8 +58,9 @@ constexpr Step kSteps[] = {
     // The graph in canonical form, with composites whole.
     {"fold-constants", false, [](State& s) { passes::fold_constants(s.module, {}); return ok(); }},
     {"simplify", false, [](State& s) { passes::simplify(s.module); return ok(); }},
-    {"recognise", false, [](State& s) { passes::recognise(s.module); return ok(); }},
+    {"recognise", false, [](State& s) { passes::recognise(s.module); passes::simplify(s.module); return ok(); }},
     {"sink-views", false, [](State& s) { passes::sink_views(s.module); passes::simplify(s.module); return ok(); }},
+    {"recognise-joined", false, [](State& s) { passes::recognise(s.module); passes::simplify(s.module); return ok(); }},
     {"fold-normalisation", false, [](State& s) { passes::fold_normalisation(s.module); return ok(); }},
     {"common-subexpressions", false, [](State& s) { passes::common_subexpressions(s.module); return ok(); }},
     {"split-recurrent", false, [](State& s) { passes::split_recurrent(s.module); return ok(); }},

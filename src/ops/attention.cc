@@ -2,7 +2,8 @@
 // of G: head h reads key head h / (H / G). Scores are q.k * scale, plus `mask`
 // if it is a float; a key counts where a bool mask is true and, if `causal`, up
 // to T - S positions after the query's own. The result [B, H, S, E] is the mean
-// of v weighted by the softmax of the scores; 0 where no key counts.
+// of v weighted by the softmax of the scores; where no key counts it is 0 if
+// `guarded`, else NaN.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -87,14 +88,14 @@ void apply_mask(const Tensor& mask, int64_t first, int64_t stride, std::span<T> 
   }
 }
 
-/// Softmax of the scores in place; all 0 if all are -inf.
+/// Softmax of the scores in place; if all are -inf, all 0 (`guarded`) or NaN.
 template <class T>
-void normalise(std::span<T> scores) {
+void normalise(std::span<T> scores, bool guarded) {
   if (scores.empty()) return;
   const T greatest = *std::ranges::max_element(scores);
   double sum = 0;
   if (greatest == -std::numeric_limits<T>::infinity()) {
-    std::ranges::fill(scores, T{});
+    std::ranges::fill(scores, guarded ? T{} : std::numeric_limits<T>::quiet_NaN());
     return;
   }
   for (T& score : scores) sum += score = std::exp(score - greatest);
@@ -108,7 +109,7 @@ void attend(EvaluateContext& context) {
   Tensor& result = *context.results[0];
   const int64_t heads = q.shape()[1], queries = q.shape()[2], features = q.shape()[3];
   const int64_t groups = k.shape()[1], keys = k.shape()[2], values = v.shape()[3];
-  const bool causal = context.attrs.flag("causal");
+  const bool causal = context.attrs.flag("causal"), guarded = context.attrs.flag("guarded");
   const T scale = static_cast<T>(context.attrs.number("scale"));
   const std::vector<int64_t> strides = mask ? mask_strides(*mask) : std::vector<int64_t>(4);
   std::vector<T> transposed(features * keys), scores(queries * keys);
@@ -129,8 +130,9 @@ void attend(EvaluateContext& context) {
       const int64_t first = batch * strides[0] + head * strides[1] + s * strides[2];
       if (mask) apply_mask<T>(*mask, first, strides[3], row);
       const int64_t visible = causal ? std::clamp<int64_t>(s + 1 + keys - queries, 0, keys) : keys;
-      normalise(row.first(visible));
-      std::ranges::fill(row.subspan(visible), T{});
+      normalise(row.first(visible), guarded);
+      const bool none = visible == 0 && !guarded;
+      std::ranges::fill(row.subspan(visible), none ? std::numeric_limits<T>::quiet_NaN() : T{});
     }
     multiply_matrices(queries, values, keys, scores.data(), keys,
                       v.as<T>().data() + group * keys * values, values,
@@ -197,13 +199,16 @@ void attention_loops(ir::LoopScope& scope) {
         builder.assign(sum, sum + power);
       },
       ir::LoopKind::kVector);
+  // Where no key counts the sum is 0, its inverse infinite, and 0 times that NaN.
+  const E quotient = builder.literal(1, {dtype}) / sum;
+  const bool guarded = scope.attrs().flag("guarded");
   const E inverse =
-      builder.let("inverse", builder.select(sum == zero, zero, builder.literal(1, {dtype}) / sum));
+      builder.let("inverse", guarded ? builder.select(sum == zero, zero, quotient) : quotient);
 
   Scratch row(builder, "row", dtype, values);
   row.fill(zero);
   builder.loop("j", visible, [&](E j) {
-    const E weight = builder.let("weight", scores[j] * inverse);
+    const E weight = builder.let("weight", scores[j]);
     builder.loop(
         "e", values,
         [&](E e) {
@@ -213,7 +218,8 @@ void attention_loops(ir::LoopScope& scope) {
         ir::LoopKind::kVector);
   });
   builder.loop(
-      "e", values, [&](E e) { scope.store(0, std::vector{batch, head, query, e}, row[e]); },
+      "e", values,
+      [&](E e) { scope.store(0, std::vector{batch, head, query, e}, row[e] * inverse); },
       ir::LoopKind::kVector);
 }
 

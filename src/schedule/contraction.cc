@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "schedule/strips.h"
+
 namespace tenon::schedule {
 namespace {
 
@@ -9,28 +11,7 @@ using ir::BufferId;
 using ir::E;
 using ir::LoopBuilder;
 
-/// Rows in strips: `big_count` strips of `big` rows, then strips of `small` rows.
-struct Strips {
-  int big, small;
-  E big_count, count;
-
-  E start(E strip) const { return strip * big; }
-  E start_small(E strip) const { return big_count * big + (strip - big_count) * small; }
-};
-
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-/// Near-equal strips where the number of rows is known: a short strip would be bound by latency.
-Strips make_strips(LoopBuilder& b, E rows, int most) {
-  if (auto known = rows.constant()) {
-    const int64_t count = std::max<int64_t>(1, ceil_div(*known, most));
-    const int64_t small = *known / count;
-    return {static_cast<int>(small) + 1, static_cast<int>(small), b.integer(*known % count),
-            b.integer(count)};
-  }
-  E full = rows / most;
-  return {most, 1, full, full + rows % most};
-}
 
 class Loops {
  public:

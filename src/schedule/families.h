@@ -8,6 +8,7 @@ namespace tenon::schedule {
 const Recipe& matmul_recipe();
 const Recipe& conv_recipe();
 const Recipe& depthwise_recipe();
+const Recipe& attention_recipe();
 const Recipe& lstm_recipe();
 const Recipe& gru_recipe();
 const Recipe& rnn_recipe();

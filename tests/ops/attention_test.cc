@@ -14,7 +14,9 @@ using testing::random_tensor;
 
 using Shape = std::vector<int64_t>;
 
-ir::Attrs attrs(bool causal) { return {{"scale", 0.25}, {"causal", causal}}; }
+ir::Attrs attrs(bool causal, bool guarded = true) {
+  return {{"scale", 0.25}, {"causal", causal}, {"guarded", guarded}};
+}
 
 /// The definition, query by query in double.
 Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor* mask, bool causal) {
@@ -90,12 +92,14 @@ TEST(Attention, ShapesMasksAndDTypes) {
   }
 }
 
-TEST(Attention, WithoutAnyKeyTheResultIsZero) {
+TEST(Attention, WithoutAnyKeyTheResultIsZeroOrNaN) {
   const Tensor q = floats({1, 1, 2, 1}, {1, 1}), v = floats({1, 1, 2, 1}, {3, 5});
   check(Op::kAttention, {q, q, v, testing::tensor(DType::kBool, {2, 2}, {0, 0, 1, 0})},
         attrs(false), {floats({1, 1, 2, 1}, {0, 3})});
   check(Op::kAttention, {q, q, v, floats({2, 2}, {-INFINITY, -INFINITY, -INFINITY, 0})},
         attrs(false), {floats({1, 1, 2, 1}, {0, 5})});
+  check(Op::kAttention, {q, q, v, floats({2, 2}, {-INFINITY, -INFINITY, -INFINITY, 0})},
+        attrs(false, false), {floats({1, 1, 2, 1}, {NAN, 5})});
 }
 
 TEST(Attention, SaysWhatIsWrong) {

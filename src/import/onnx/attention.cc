@@ -168,9 +168,10 @@ Result<void> import_attention(NodeContext& node) {
     causal = false;
   }
   Emitter::Operand result =
-      scores.cap != 0 ? capped_attention(emitter, scores)
-                      : emitter.emit(Op::kAttention, {scores.q, scores.k, scores.v, scores.mask},
-                                     {{"scale", scores.scale}, {"causal", causal}});
+      scores.cap != 0
+          ? capped_attention(emitter, scores)
+          : emitter.emit(Op::kAttention, {scores.q, scores.k, scores.v, scores.mask},
+                         {{"scale", scores.scale}, {"causal", causal}, {"guarded", true}});
   if (emitter.rank(q_input) == 3) result = merge_heads(emitter, std::move(result));
   return node.finish(std::move(result));
 }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "ir/element.h"
 #include "passes/rules/tables.h"
@@ -52,6 +53,36 @@ bool moves_only_ones(Match& m) {
     if (!m.type("x").dims[axis].is(1)) moved.push_back(axis);
   }
   return std::ranges::is_sorted(moved) && m.set("d", m.result_type().dims);
+}
+
+/// The transpose of a reshape for the reshape of a transpose, where that only takes and puts axes
+/// of 1: an axis of 1 goes along with the axis behind it.
+bool take_ones_first(Match& m) {
+  const List &x = m.type("x").dims, &to = m.result_type().dims;
+  const Integers& perm = m.integers("p");
+  Integers from;  // the axis of x for each axis of the result
+  size_t next = 0;
+  const auto skip_ones = [&] {
+    while (next < perm.size() && x[perm[next]].is(1)) ++next;
+  };
+  for (Dim dim : to) {
+    skip_ones();
+    const bool moves = next < perm.size() && !dim.is(1);
+    if (moves ? x[perm[next]] != dim : !dim.is(1)) return false;
+    from.push_back(next < perm.size() ? perm[next] : std::ssize(x));
+    if (moves) ++next;
+  }
+  skip_ones();
+  if (next < perm.size()) return false;
+  Integers order(to.size()), back(to.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::stable_sort(order, {}, [&](int64_t axis) { return from[axis]; });
+  List dims;
+  for (size_t i = 0; i < order.size(); ++i) {
+    back[order[i]] = static_cast<int64_t>(i);
+    dims.push_back(to[order[i]]);
+  }
+  return m.set("d", dims) && m.set("q", back);
 }
 
 bool compose_transposes(Match& m) {
@@ -195,6 +226,8 @@ constexpr Rule kRules[] = {
     {"expand(expand(x)) {dims = $d}", "expand(x) {dims = $d}"},
     {"transpose(transpose(x) {perm = $p}) {perm = $q}", "transpose(x) {perm = $r}",
      compose_transposes},
+    {"reshape(transpose(x) {perm = $p})", "transpose(reshape(x) {dims = $d}) {perm = $q}",
+     take_ones_first},
     {"slice(slice(x) {starts = $a, steps = $s}) {starts = $b, steps = $t, dims = $d}",
      "slice(x) {starts = $u, steps = $v, dims = $d}", compose_slices},
     {"transpose(x) {perm = $p}", "reshape(x) {dims = $d}", moves_only_ones},
