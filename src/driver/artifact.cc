@@ -55,6 +55,7 @@ std::vector<std::byte> plan_section(const ArtifactParts& parts) {
 Artifact::Artifact(size_t bytes) : size_(bytes) {
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
+  madvise(memory, bytes, MADV_HUGEPAGE);  // fewer faults while it is filled
   memory_ = {static_cast<std::byte*>(memory), [bytes](std::byte* p) { munmap(p, bytes); }};
 }
 
@@ -81,7 +82,7 @@ Result<void> save(std::span<const std::byte> bytes, const std::filesystem::path&
   return {};
 }
 
-Artifact write_artifact(const ArtifactParts& parts) {
+Result<Artifact> write_artifact(const ArtifactParts& parts, const WriteWeights& write_weights) {
   const std::vector<std::byte> plan = plan_section(parts);
   tenon_file_header header = {};
   std::memcpy(header.magic, TENON_MAGIC, sizeof(header.magic));
@@ -103,11 +104,13 @@ Artifact write_artifact(const ArtifactParts& parts) {
   std::memcpy(base + header.plan_offset, plan.data(), plan.size());
   std::memcpy(base + header.info_offset, parts.info.data(), parts.info.size());
   std::memcpy(base + header.code_offset, parts.code.data(), parts.code.size());
+  std::vector<std::span<std::byte>> weights;
   std::byte* weight = base + header.weights_offset;
-  for (std::span<const std::byte> bytes : parts.weights) {
-    std::memcpy(weight, bytes.data(), bytes.size());
-    weight += aligned(bytes.size(), 64);
+  for (uint64_t size : parts.plan.weight_sizes) {
+    weights.emplace_back(weight, size);
+    weight += aligned(size, 64);
   }
+  TENON_TRY_DO(write_weights(weights));
   header.plan_hash = XXH64(plan.data(), plan.size(), 0);
   header.code_hash = XXH64(parts.code.data(), parts.code.size(), 0);
   header.weights_hash = XXH64(base + header.weights_offset, header.weights_bytes, 0);

@@ -8,7 +8,7 @@ namespace tenon::driver {
 struct State;
 
 /// *Needs*: distinct functions in final form, the plan's module, the prepare graph. *Gives*:
-/// `state.artifact`.
+/// `state.artifact`, the weights evaluated right into it.
 Result<void> emit(State& state);
 
 }  // namespace tenon::driver

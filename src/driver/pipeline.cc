@@ -140,6 +140,8 @@ Result<std::vector<StepReport>> run_pipeline(State& state, std::string_view from
       }
     }
     reports.push_back(std::move(report));
+    std::ranges::move(state.parts, std::back_inserter(reports));
+    state.parts.clear();
   }
   return reports;
 }

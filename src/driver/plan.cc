@@ -209,6 +209,7 @@ class Planner {
       const ir::DataId data = module_.node(value.producer).attrs.data("data");
       plan_.weights.push_back(data);
       const uint64_t bytes = value.type.element_count() * ir::size_of(value.type.dtype);
+      plan_.weight_sizes.push_back(bytes);
       plan_.weight_bytes += (bytes + kAlign - 1) / kAlign * kAlign;
     }
     plan_.buffers.push_back(made);

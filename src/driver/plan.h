@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -24,7 +25,8 @@ struct Plan {
   std::vector<uint32_t> step_buffers, step_params;
   std::string strings;
   std::vector<ir::DataId> weights;  ///< data of each weight buffer, in the order of their offsets
-  uint64_t weight_bytes = 0;
+  std::vector<uint64_t> weight_sizes;  ///< bytes of each
+  uint64_t weight_bytes = 0;           ///< of all, each starting at a multiple of 64
 };
 
 /// Steps in the order of `kernels`, whose functions are functions[function_of[i]]. A symbol that no
@@ -39,11 +41,12 @@ struct ArtifactParts {
   std::span<const uint64_t> entries;  ///< offset of each function in the code
   const Target& target;
   std::string_view info;  ///< JSON for `tenon inspect`
-  /// Bytes of each of plan.weights.
-  std::span<const std::span<const std::byte>> weights;
 };
 
-/// Equal parts give equal bytes.
-Artifact write_artifact(const ArtifactParts& parts);
+/// Gives each of plan.weights its bytes, in memory that holds zeros.
+using WriteWeights = std::function<Result<void>(std::span<const std::span<std::byte>>)>;
+
+/// Equal parts give equal bytes. Fails as `write_weights` does.
+Result<Artifact> write_artifact(const ArtifactParts& parts, const WriteWeights& write_weights);
 
 }  // namespace tenon::driver

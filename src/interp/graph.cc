@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <cstring>
 #include <optional>
+#include <unordered_map>
 
 #include "ops/op.h"
 
@@ -64,8 +66,12 @@ ir::Attrs evaluate_dims(const ir::Dims& dims, const ir::Attrs& attrs,
   return result;
 }
 
-Result<std::vector<Tensor>> run(const ir::Module& module, std::span<const Tensor> inputs,
-                                const Observer& observer) {
+namespace {
+
+/// `memory`: where to compute a value; others get memory of their own.
+Result<std::vector<Tensor>> evaluate(
+    const ir::Module& module, std::span<const Tensor> inputs,
+    const std::unordered_map<ValueId, std::span<std::byte>>& memory, const Observer& observer) {
   std::vector<std::vector<int64_t>> shapes;
   for (const Tensor& input : inputs) shapes.push_back(input.shape());
   TENON_TRY(const auto symbols, bind_symbols(module, shapes));
@@ -89,7 +95,10 @@ Result<std::vector<Tensor>> run(const ir::Module& module, std::span<const Tensor
       const ir::TensorType& type = module.value(output).type;
       std::vector<int64_t> shape;
       for (Dim dim : type.dims) shape.push_back(module.dims.evaluate(dim, symbols));
-      results.emplace_back(type.dtype, std::move(shape));
+      const auto place = memory.find(output);
+      results.push_back(place != memory.end()
+                            ? Tensor::over(type.dtype, std::move(shape), place->second)
+                            : Tensor(type.dtype, std::move(shape)));
     }
     if (node.op == ir::Op::kConstant || node.op == ir::Op::kParameter) {
       const ir::Data& data = module.data(node.attrs.data("data"));
@@ -116,6 +125,26 @@ Result<std::vector<Tensor>> run(const ir::Module& module, std::span<const Tensor
   std::vector<Tensor> outputs;
   for (ValueId output : module.graph.outputs) outputs.push_back(*values[output.index]);
   return outputs;
+}
+
+}  // namespace
+
+Result<std::vector<Tensor>> run(const ir::Module& module, std::span<const Tensor> inputs,
+                                const Observer& observer) {
+  return evaluate(module, inputs, {}, observer);
+}
+
+Result<void> run_into(const ir::Module& module, std::span<const std::span<std::byte>> outputs) {
+  std::unordered_map<ValueId, std::span<std::byte>> memory;
+  for (size_t k = 0; k < outputs.size(); ++k) {
+    if (!outputs[k].empty()) memory.try_emplace(module.graph.outputs[k], outputs[k]);
+  }
+  TENON_TRY(const std::vector<Tensor> results, evaluate(module, {}, memory, {}));
+  for (size_t k = 0; k < outputs.size(); ++k) {
+    if (!outputs[k].empty() && results[k].bytes() != outputs[k].data())
+      std::memcpy(outputs[k].data(), results[k].bytes(), outputs[k].size());
+  }
+  return {};
 }
 
 }  // namespace tenon::interp

@@ -2,6 +2,7 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <functional>
 #include <numeric>
 
@@ -38,23 +39,45 @@ std::expected<Filter, std::string> plain_filter(const ir::Dims& dims, const ir::
   return Filter{shape[0], groups, shape[1], {shape.begin() + 2, shape.end()}, width};
 }
 
-/// Position in the packed filter of tap `tap` from input channel `c` to output channel `m`.
-int64_t packed_position(const Filter& filter, int64_t m, int64_t c, int64_t tap) {
-  if (filter.depthwise()) return tap * filter.channels + m;
-  const int64_t group = m / filter.outputs(), output = m % filter.outputs();
-  const int64_t panel = group * filter.panels() + output / filter.width;
-  return ((panel * filter.taps() + tap) * filter.inputs + c) * filter.width + output % filter.width;
-}
-
-/// Calls `body(plain position, packed position)` for every weight.
-void for_each_weight(const Filter& filter, const std::function<void(int64_t, int64_t)>& body) {
-  int64_t plain = 0;
-  for (int64_t m = 0; m < filter.channels; ++m) {
-    for (int64_t c = 0; c < filter.inputs; ++c) {
-      for (int64_t tap = 0; tap < filter.taps(); ++tap) {
-        body(plain++, packed_position(filter, m, c, tap));
+/// Calls `body(plain position, packed position)` for every weight, in the order of the packed ones.
+template <class F>
+void for_each_weight(const Filter& filter, F&& body) {
+  const int64_t taps = filter.taps(), inputs = filter.inputs;
+  // A depthwise filter is one panel of all channels.
+  const bool depthwise = filter.depthwise();
+  const int64_t groups = depthwise ? 1 : filter.groups;
+  const int64_t outputs = depthwise ? filter.channels : filter.outputs();
+  const int64_t width = depthwise ? outputs : filter.width;
+  int64_t packed = 0;
+  for (int64_t group = 0; group < groups; ++group) {
+    for (int64_t first = 0; first < outputs; first += width) {
+      const int64_t filled = std::min(width, outputs - first);
+      for (int64_t tap = 0; tap < taps; ++tap) {
+        for (int64_t c = 0; c < inputs; ++c, packed += width) {
+          int64_t plain = ((group * outputs + first) * inputs + c) * taps + tap;
+          for (int64_t lane = 0; lane < filled; ++lane, plain += inputs * taps)
+            body(plain, packed + lane);
+        }
       }
     }
+  }
+}
+
+/// Calls `copy(from, to, plain position, packed position)` for every weight, its elements typed as
+/// unsigned numbers of `size` bytes.
+template <class F>
+void for_each_element(int64_t size, const Filter& filter, const std::byte* from, std::byte* to,
+                      F&& copy) {
+  auto as = [&]<class T>() {
+    for_each_weight(filter, [&](int64_t plain, int64_t packed) {
+      copy(reinterpret_cast<const T*>(from), reinterpret_cast<T*>(to), plain, packed);
+    });
+  };
+  switch (size) {
+    case 1: return as.template operator()<uint8_t>();
+    case 2: return as.template operator()<uint16_t>();
+    case 4: return as.template operator()<uint32_t>();
+    default: return as.template operator()<uint64_t>();
   }
 }
 
@@ -119,11 +142,12 @@ Evaluated evaluate_pack_filter(EvaluateContext& context) {
                       w.shape()[1],
                       {w.shape().begin() + 2, w.shape().end()},
                       context.attrs.integer("width")};
-  std::memset(result.bytes(), 0, result.byte_count());
-  const int64_t size = ir::size_of(w.dtype());
-  for_each_weight(filter, [&](int64_t plain, int64_t packed) {
-    std::memcpy(result.bytes() + packed * size, w.bytes() + plain * size, size);
-  });
+  if (!filter.depthwise() && filter.outputs() % filter.width != 0)
+    std::memset(result.bytes(), 0, result.byte_count());
+  for_each_element(ir::size_of(w.dtype()), filter, w.bytes(), result.bytes(),
+                   [](const auto* from, auto* to, int64_t plain, int64_t packed) {
+                     to[packed] = from[plain];
+                   });
   return {};
 }
 
@@ -131,10 +155,10 @@ Tensor unpack_filter(const Filter& filter, const Tensor& packed) {
   Filter plain = filter;
   plain.width = 0;
   Tensor result(packed.dtype(), plain.shape());
-  const int64_t size = ir::size_of(packed.dtype());
-  for_each_weight(filter, [&](int64_t to, int64_t from) {
-    std::memcpy(result.bytes() + to * size, packed.bytes() + from * size, size);
-  });
+  for_each_element(ir::size_of(packed.dtype()), filter, packed.bytes(), result.bytes(),
+                   [](const auto* from, auto* to, int64_t plain, int64_t at) {
+                     to[plain] = from[at];
+                   });
   return result;
 }
 

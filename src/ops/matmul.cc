@@ -68,8 +68,8 @@ Inferred infer_matmul(InferContext& context) {
 
 /// Calls `body(position in the matrices, position in the panels, elements)` for each run of
 /// columns that lies contiguously in both.
-void for_each_run(int64_t matrices, int64_t rows, int64_t columns, int64_t width,
-                  const std::function<void(int64_t, int64_t, int64_t)>& body) {
+template <class F>
+void for_each_run(int64_t matrices, int64_t rows, int64_t columns, int64_t width, F&& body) {
   const int64_t panels = (columns + width - 1) / width;
   for (int64_t matrix = 0; matrix < matrices; ++matrix) {
     for (int64_t panel = 0; panel < panels; ++panel) {
@@ -85,11 +85,12 @@ void for_each_run(int64_t matrices, int64_t rows, int64_t columns, int64_t width
 Evaluated evaluate_pack_matrix(EvaluateContext& context) {
   const Tensor& b = *context.operands[0];
   Tensor& result = *context.results[0];
-  std::memset(result.bytes(), 0, result.byte_count());
   if (b.count() == 0) return {};
   const int64_t rows = b.shape()[b.rank() - 2], columns = b.shape().back();
+  const int64_t width = context.attrs.integer("width");
+  if (columns % width != 0) std::memset(result.bytes(), 0, result.byte_count());
   const int64_t size = ir::size_of(b.dtype());
-  for_each_run(b.count() / (rows * columns), rows, columns, context.attrs.integer("width"),
+  for_each_run(b.count() / (rows * columns), rows, columns, width,
                [&](int64_t from, int64_t to, int64_t count) {
                  std::memcpy(result.bytes() + to * size, b.bytes() + from * size, count * size);
                });

@@ -18,6 +18,33 @@ void read_run(const T* source, int64_t stride, int64_t count, T* target) {
   }
 }
 
+/// Rows and columns of source change places: target[i][j] = source[j * stride + i], in tiles whose
+/// lines stay in the L1 cache.
+template <class T>
+void transpose(const T* source, int64_t stride, int64_t rows, int64_t columns, T* target) {
+  constexpr int64_t kTile = 64 / sizeof(T) < 16 ? 16 : 64 / sizeof(T);
+  for (int64_t i = 0; i < rows; i += kTile) {
+    const int64_t i_end = std::min(rows, i + kTile);
+    for (int64_t j = 0; j < columns; j += kTile) {
+      const int64_t j_end = std::min(columns, j + kTile);
+      for (int64_t row = i; row < i_end; ++row) {
+        T* out = target + row * columns;
+        for (int64_t column = j; column < j_end; ++column) out[column] = source[column * stride + row];
+      }
+    }
+  }
+}
+
+template <class F>
+void for_element_type(ir::DType dtype, F&& function) {
+  switch (ir::size_of(dtype)) {
+    case 1: return function.template operator()<uint8_t>();
+    case 2: return function.template operator()<uint16_t>();
+    case 4: return function.template operator()<uint32_t>();
+    default: return function.template operator()<uint64_t>();
+  }
+}
+
 }  // namespace
 
 StridedReader::StridedReader(std::span<const int64_t> shape, std::span<const int64_t> strides,
@@ -67,19 +94,26 @@ void StridedReader::read(const Tensor& source, int64_t first, int64_t count,
       }
     }
   };
-  auto as = [&]<class T>() {
+  for_element_type(source.dtype(), [&]<class T>() {
     walk(reinterpret_cast<const T*>(source.bytes()), reinterpret_cast<T*>(target));
-  };
-  switch (ir::size_of(source.dtype())) {
-    case 1: return as.operator()<uint8_t>();
-    case 2: return as.operator()<uint16_t>();
-    case 4: return as.operator()<uint32_t>();
-    default: return as.operator()<uint64_t>();
-  }
+  });
 }
 
 void StridedReader::read(const Tensor& source, Tensor& target) const {
-  read(source, 0, target.count(), target.bytes());
+  const size_t rank = shape_.size();
+  if (rank < 2 || strides_[rank - 2] != 1 || strides_[rank - 1] == 0)
+    return read(source, 0, target.count(), target.bytes());
+  if (target.count() == 0) return;
+  const int64_t rows = shape_[rank - 2], columns = shape_[rank - 1];
+  for (int64_t matrix = 0; matrix < target.count() / (rows * columns); ++matrix) {
+    int64_t position = offset_, rest = matrix;
+    for (size_t i = rank - 2; i-- > 0; rest /= shape_[i])
+      position += rest % shape_[i] * strides_[i];
+    for_element_type(source.dtype(), [&]<class T>() {
+      transpose(reinterpret_cast<const T*>(source.bytes()) + position, strides_[rank - 1], rows,
+                columns, reinterpret_cast<T*>(target.bytes()) + matrix * rows * columns);
+    });
+  }
 }
 
 std::vector<int64_t> broadcast_strides(std::span<const int64_t> source,

@@ -22,6 +22,10 @@ class Tensor {
   /// Borrows `bytes`, which must hold exactly the elements; such a tensor is only read.
   static Tensor borrow(ir::DType dtype, std::vector<int64_t> shape,
                        std::span<const std::byte> bytes);
+  /// Borrows memory to write to: uninitialised elements in `bytes`, which must hold exactly them.
+  static Tensor over(ir::DType dtype, std::vector<int64_t> shape, std::span<std::byte> bytes) {
+    return borrow(dtype, std::move(shape), bytes);
+  }
 
   template <class T>
   static Tensor of(ir::DType dtype, std::vector<int64_t> shape, std::initializer_list<T> elements) {
