@@ -35,10 +35,13 @@ std::unique_ptr<llvm::TargetMachine> make_machine(const Target& target) {
     LLVMInitializeAArch64Target();
     LLVMInitializeAArch64TargetMC();
     LLVMInitializeAArch64AsmPrinter();
-    // Loop strength reduction takes half of the time of code generation, and our addresses are in
-    // final form (memory.cc).
-    static_cast<llvm::cl::opt<bool>*>(llvm::cl::getRegisteredOptions().lookup("disable-lsr"))
-        ->setValue(true);
+    // Our addresses are in final form (memory.cc), and so is the order of instructions: the
+    // scheduler would move loads of later steps up until accumulators spill.
+    auto set = [](llvm::StringRef option, llvm::StringRef value) {
+      llvm::cl::getRegisteredOptions().lookup(option)->addOccurrence(1, option, value);
+    };
+    set("disable-lsr", "true");
+    set("enable-misched", "false");
     return true;
   }();
   static_cast<void>(initialized);

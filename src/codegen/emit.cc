@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "codegen/arithmetic.h"
+#include "codegen/loop_nest.h"
 #include "codegen/memory.h"
 
 namespace tenon::codegen {
@@ -31,7 +32,6 @@ class Emitter {
   llvm::Function* run();
 
  private:
-  BasicBlock* new_block(const char* name);
   /// Makes `block` the last one, so that the text reads in the order of the loops.
   void continue_in(BasicBlock* block);
   void emit_entry();
@@ -61,6 +61,7 @@ class Emitter {
   llvm::LLVMContext& context_;
   llvm::Function* kernel_ = nullptr;
   Builder builder_;
+  std::optional<LoopNest> nest_;
   std::optional<Memory> memory_;
   std::vector<Value*> params_;
   std::vector<Value*> variables_;  // a register's alloca, else the value
@@ -97,10 +98,7 @@ Emitter::Emitter(const ir::Function& function, const Target& target, bool checke
   kernel_->addFnAttr("prefer-vector-width", width);
   kernel_->addFnAttr("min-legal-vector-width", width);
   kernel_->addFnAttr("frame-pointer", "none");
-}
-
-BasicBlock* Emitter::new_block(const char* name) {
-  return BasicBlock::Create(context_, name, kernel_);
+  nest_.emplace(builder_, *kernel_);
 }
 
 void Emitter::continue_in(BasicBlock* block) {
@@ -109,7 +107,7 @@ void Emitter::continue_in(BasicBlock* block) {
 }
 
 llvm::Function* Emitter::run() {
-  builder_.SetInsertPoint(new_block("entry"));
+  builder_.SetInsertPoint(nest_->new_block("entry"));
   emit_entry();
   emit_task_loop(kernel_->getArg(1), kernel_->getArg(2));
   builder_.CreateRet(builder_.getInt32(0));
@@ -166,7 +164,7 @@ void Emitter::emit_entry() {
     }
     buffers.push_back({address, checked_ ? extent : nullptr});
   }
-  memory_.emplace(builder_, function_, std::move(buffers),
+  memory_.emplace(builder_, *nest_, function_, std::move(buffers),
                   [this](Value* ok) { require(ok, kExtentCode); });
 }
 
@@ -180,12 +178,12 @@ void Emitter::emit_task_loop(Value* begin, Value* end) {
 void Emitter::require(Value* ok, int64_t code) {
   BasicBlock*& exit = exits_[code];
   if (!exit) {
-    exit = new_block("exit");
+    exit = nest_->new_block("exit");
     llvm::IRBuilderBase::InsertPointGuard guard(builder_);
     builder_.SetInsertPoint(exit);
     builder_.CreateRet(builder_.getInt32(static_cast<uint32_t>(code)));
   }
-  BasicBlock* next = new_block("checked");
+  BasicBlock* next = nest_->new_block("checked");
   builder_.CreateCondBr(ok, next, exit, llvm::MDBuilder(context_).createBranchWeights(1 << 20, 1));
   builder_.SetInsertPoint(next);
 }
@@ -251,8 +249,9 @@ void Emitter::emit_for(const ir::Statement& statement) {
 void Emitter::emit_loop(Value* begin, Value* end, int64_t step, const char* name,
                         const std::function<void(Value*)>& body) {
   BasicBlock* before = builder_.GetInsertBlock();
-  BasicBlock* top = new_block(name);
-  BasicBlock* after = new_block("after");
+  BasicBlock* after = nest_->new_block("after");
+  nest_->enter();
+  BasicBlock* top = nest_->new_block(name);
   Value* enters = builder_.CreateICmpSLT(begin, end);
   if (auto* constant = llvm::dyn_cast<llvm::ConstantInt>(enters)) {
     builder_.CreateBr(constant->isOne() ? top : after);
@@ -267,15 +266,16 @@ void Emitter::emit_loop(Value* begin, Value* end, int64_t step, const char* name
   Value* next = builder_.CreateNSWAdd(counter, builder_.getInt64(step));
   counter->addIncoming(next, builder_.GetInsertBlock());
   builder_.CreateCondBr(builder_.CreateICmpSLT(next, end), top, after);
+  nest_->leave();
   continue_in(after);
 }
 
 void Emitter::emit_if(const ir::Statement& statement) {
   Value* condition = value(statement.value);
   forget(known_in_statement_, 0);
-  BasicBlock* then = new_block("then");
-  BasicBlock* after = new_block("after");
-  BasicBlock* otherwise = statement.other ? new_block("else") : after;
+  BasicBlock* then = nest_->new_block("then");
+  BasicBlock* after = nest_->new_block("after");
+  BasicBlock* otherwise = statement.other ? nest_->new_block("else") : after;
   builder_.CreateCondBr(condition, then, otherwise);
   builder_.SetInsertPoint(then);
   emit_block(statement.body);

@@ -3,13 +3,16 @@
 #include <llvm/IR/Intrinsics.h>
 #include <llvm/IR/MDBuilder.h>
 
+#include <algorithm>
+
 namespace tenon::codegen {
 
 using llvm::Value;
 
-Memory::Memory(Builder& builder, const ir::Function& function, std::vector<BufferValue> values,
-               std::function<void(Value*)> require)
+Memory::Memory(Builder& builder, LoopNest& nest, const ir::Function& function,
+               std::vector<BufferValue> values, std::function<void(Value*)> require)
     : builder_(builder),
+      nest_(nest),
       function_(function),
       values_(std::move(values)),
       require_(std::move(require)) {
@@ -29,8 +32,8 @@ Memory::Memory(Builder& builder, const ir::Function& function, std::vector<Buffe
 }
 
 Value* Memory::address(ir::BufferId buffer, Value* index) {
-  // What stays the same in the innermost loop is added to the pointer first, a constant last: so
-  // machine code hoists the former and has the latter as displacement.
+  // Outer loops' terms are added to the pointer first and a constant last: so the former leave the
+  // loops that do not change them and the latter is a displacement.
   std::vector<Value*> terms = {index}, fixed;
   Value* varying = nullptr;
   int64_t displacement = 0;
@@ -38,21 +41,20 @@ Value* Memory::address(ir::BufferId buffer, Value* index) {
     Value* term = terms.back();
     terms.pop_back();
     const auto* sum = llvm::dyn_cast<llvm::BinaryOperator>(term);
-    const auto* instruction = llvm::dyn_cast<llvm::Instruction>(term);
     if (sum && sum->getOpcode() == llvm::Instruction::Add) {
       terms.insert(terms.end(), {sum->getOperand(1), sum->getOperand(0)});
     } else if (const auto* number = llvm::dyn_cast<llvm::ConstantInt>(term)) {
       displacement += number->getSExtValue();
-    } else if (instruction && (llvm::isa<llvm::PHINode>(instruction) ||
-                               instruction->getParent() == builder_.GetInsertBlock())) {
+    } else if (nest_.depth(term) == nest_.depth()) {
       varying = varying ? builder_.CreateAdd(varying, term) : term;
     } else {
       fixed.push_back(term);
     }
   }
+  std::ranges::stable_sort(fixed, {}, [&](Value* term) { return nest_.depth(term); });
   llvm::Type* element = memory_type(builder_.getContext(), {function_.buffer(buffer).dtype, 1});
   Value* pointer = values_[buffer.index].pointer;
-  for (Value* term : fixed) pointer = builder_.CreateGEP(element, pointer, term);
+  for (Value* term : fixed) pointer = nest_.element_pointer(element, pointer, term);
   if (varying) pointer = builder_.CreateGEP(element, pointer, varying);
   if (displacement == 0) return pointer;
   return builder_.CreateGEP(element, pointer, builder_.getInt64(displacement));
@@ -129,10 +131,9 @@ Value* Memory::load(ir::BufferId buffer, Value* index, int lanes, Value* mask) {
     return from_memory(buffer, annotate(buffer, builder_.CreateMaskedLoad(
                                                     type, pointer, alignment(buffer), mask, zero)));
   }
-  llvm::Function* kernel = builder_.GetInsertBlock()->getParent();
   llvm::BasicBlock* before = builder_.GetInsertBlock();
-  auto* touch = llvm::BasicBlock::Create(builder_.getContext(), "load", kernel);
-  auto* after = llvm::BasicBlock::Create(builder_.getContext(), "loaded", kernel);
+  auto* touch = nest_.new_block("load");
+  auto* after = nest_.new_block("loaded");
   builder_.CreateCondBr(mask, touch, after);
   builder_.SetInsertPoint(touch);
   Value* loaded = plain();
@@ -170,9 +171,8 @@ void Memory::store(ir::BufferId buffer, Value* index, Value* value, Value* mask)
     annotate(buffer, builder_.CreateMaskedStore(bytes, pointer, alignment(buffer), mask));
     return;
   }
-  llvm::Function* kernel = builder_.GetInsertBlock()->getParent();
-  auto* touch = llvm::BasicBlock::Create(builder_.getContext(), "store", kernel);
-  auto* after = llvm::BasicBlock::Create(builder_.getContext(), "stored", kernel);
+  auto* touch = nest_.new_block("store");
+  auto* after = nest_.new_block("stored");
   builder_.CreateCondBr(mask, touch, after);
   builder_.SetInsertPoint(touch);
   plain();

@@ -4,6 +4,7 @@
 #include <functional>
 #include <vector>
 
+#include "codegen/loop_nest.h"
 #include "codegen/types.h"
 
 namespace tenon::codegen {
@@ -18,8 +19,8 @@ class Memory {
  public:
   /// `require(ok)` ends the call with TENON_KERNEL_EXTENT unless the i1 `ok` is true. `values` has
   /// one entry per buffer of the function.
-  Memory(Builder& builder, const ir::Function& function, std::vector<BufferValue> values,
-         std::function<void(llvm::Value* ok)> require);
+  Memory(Builder& builder, LoopNest& nest, const ir::Function& function,
+         std::vector<BufferValue> values, std::function<void(llvm::Value* ok)> require);
 
   /// `mask` is null for all lanes; lanes that it leaves out are not touched and read as zero.
   llvm::Value* load(ir::BufferId buffer, llvm::Value* index, int lanes, llvm::Value* mask);
@@ -38,6 +39,7 @@ class Memory {
   llvm::Align alignment(ir::BufferId buffer) const;
 
   Builder& builder_;
+  LoopNest& nest_;
   const ir::Function& function_;
   std::vector<BufferValue> values_;
   std::function<void(llvm::Value*)> require_;

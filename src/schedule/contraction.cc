@@ -147,18 +147,10 @@ class Loops {
         });
         return;
       }
-      const std::optional<int64_t> depth_known = c_.depth.constant();
-      const int unroll = depth_known && *depth_known < kUnroll ? 1 : kUnroll;
-      E main = c_.depth - c_.depth % unroll;
-      b_.loop("k", b_.integer(0), main, unroll, [&](E k) {
+      b_.loop("k", c_.depth, [&](E k) {
         if (stream_weights_) prefetch(b_offset, k, strip);
-        for (int u = 0; u < unroll; ++u)
-          step(points, accumulators, vectors, a_offset, b_offset, k + u, masks);
+        step(points, accumulators, vectors, a_offset, b_offset, k, masks);
       });
-      if (!depth_known || *depth_known % unroll != 0) {
-        b_.loop("k", main, c_.depth, 1,
-                [&](E k) { step(points, accumulators, vectors, a_offset, b_offset, k, masks); });
-      }
     };
     reduce(0, b_.integer(0), panel_address);
     for (int r = 0; r < rows; ++r) {
@@ -204,15 +196,13 @@ class Loops {
   }
 
   /// Weights larger than the cache arrive while the panel before is at work: over the first strips,
-  /// a line of the next panel for each kUnroll steps of the reduction.
+  /// a line of the next panel for each step of the reduction.
   void prefetch(E b_offset, E k, E strip) {
     constexpr int kStrips = 4;
     E next = b_offset + c_.panel_step + k * c_.b_step;
     E line = b_.floor_mod(strip, b_.integer(kStrips)) * c_.b_step;
     b_.prefetch(c_.b, next + line);
   }
-
-  static constexpr int kUnroll = 4;
 
   LoopBuilder& b_;
   const Contraction& c_;

@@ -1,0 +1,34 @@
+#include "codegen/loop_nest.h"
+
+#include <algorithm>
+
+namespace tenon::codegen {
+
+using llvm::BasicBlock;
+using llvm::Value;
+
+BasicBlock* LoopNest::new_block(const char* name) {
+  BasicBlock* block = BasicBlock::Create(builder_.getContext(), name, &kernel_);
+  depths_.emplace(block, depth());
+  return block;
+}
+
+size_t LoopNest::depth(const Value* value) const {
+  const auto* instruction = llvm::dyn_cast<llvm::Instruction>(value);
+  return instruction ? depths_.at(instruction->getParent()) : 0;
+}
+
+Value* LoopNest::element_pointer(llvm::Type* element, Value* pointer, Value* index) {
+  const size_t needed = std::max(depth(pointer), depth(index));
+  if (needed == depth()) return builder_.CreateGEP(element, pointer, index);
+  Loop& loop = loops_[needed];
+  Value*& known = loop.pointers[{pointer, index}];
+  if (!known) {
+    llvm::IRBuilderBase::InsertPointGuard guard(builder_);
+    builder_.SetInsertPoint(loop.before->getTerminator());
+    known = builder_.CreateGEP(element, pointer, index);
+  }
+  return known;
+}
+
+}  // namespace tenon::codegen
