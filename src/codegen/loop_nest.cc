@@ -18,6 +18,17 @@ size_t LoopNest::depth(const Value* value) const {
   return instruction ? depths_.at(instruction->getParent()) : 0;
 }
 
+void LoopNest::lift(Value* value) {
+  auto* operation = llvm::dyn_cast<llvm::BinaryOperator>(value);
+  if (!operation || operation->isIntDivRem() || depth(operation) < depth()) return;
+  size_t needed = 0;
+  for (Value* operand : operation->operands()) {
+    lift(operand);
+    needed = std::max(needed, depth(operand));
+  }
+  if (needed < depth()) operation->moveBefore(loops_[needed].before->getTerminator());
+}
+
 Value* LoopNest::element_pointer(llvm::Type* element, Value* pointer, Value* index) {
   const size_t needed = std::max(depth(pointer), depth(index));
   if (needed == depth()) return builder_.CreateGEP(element, pointer, index);

@@ -29,6 +29,9 @@ class LoopNest {
   /// The number of loops around the place that computes `value`.
   size_t depth(const llvm::Value* value) const;
 
+  /// Moves the arithmetic that gives `value` out of the innermost loop if that does not change it.
+  void lift(llvm::Value* value);
+
   /// `pointer` plus `index` elements, computed once outside of the loops that change neither.
   llvm::Value* element_pointer(llvm::Type* element, llvm::Value* pointer, llvm::Value* index);
 

@@ -43,9 +43,14 @@ Value* Memory::address(ir::BufferId buffer, Value* index) {
     const auto* sum = llvm::dyn_cast<llvm::BinaryOperator>(term);
     if (sum && sum->getOpcode() == llvm::Instruction::Add) {
       terms.insert(terms.end(), {sum->getOperand(1), sum->getOperand(0)});
-    } else if (const auto* number = llvm::dyn_cast<llvm::ConstantInt>(term)) {
+      continue;
+    }
+    if (const auto* number = llvm::dyn_cast<llvm::ConstantInt>(term)) {
       displacement += number->getSExtValue();
-    } else if (nest_.depth(term) == nest_.depth()) {
+      continue;
+    }
+    nest_.lift(term);
+    if (nest_.depth(term) == nest_.depth()) {
       varying = varying ? builder_.CreateAdd(varying, term) : term;
     } else {
       fixed.push_back(term);

@@ -78,9 +78,9 @@ INSTANTIATE_TEST_SUITE_P(Tiles, TileLoop,
                                            Tile{"x86-64-v3", 6, 2, true, true, 1},
                                            Tile{"x86-64-v3", 6, 2, false, false, 1},
                                            Tile{"x86-64-v3", 6, 2, false, true, 1},
-                                           Tile{"x86-64-v3", 6, 2, false, true, 2},
                                            Tile{"x86-64-v3", 4, 3, false, true, 1},
-                                           Tile{"x86-64-v4", 14, 2, false, true, 1},
+                                           Tile{"x86-64-v4", 14, 2, false, false, 1},
+                                           Tile{"x86-64-v4", 8, 3, false, true, 1},
                                            Tile{"x86-64-v4", 6, 4, false, false, 2},
                                            Tile{"neoverse-n1", 8, 3, true, true, 1}));
 

@@ -20,8 +20,7 @@ std::vector<LoopFacts> hot_loops(const ir::Module& module, const char* target) {
   EXPECT_TRUE(driver::run_pipeline(state));
   std::vector<LoopFacts> loops;
   for (const ir::Function& function : state.functions) {
-    for (LoopFacts& loop :
-         testing::innermost_loops(codegen::assembly(function, state.target))) {
+    for (LoopFacts& loop : testing::innermost_loops(codegen::assembly(function, state.target))) {
       if (loop.fma > 1) loops.push_back(std::move(loop));
     }
   }
