@@ -15,7 +15,7 @@ struct Case {
   ir::Attrs attrs;
 };
 
-void expect_layer(Case c, driver::CompileOptions options = {}) {
+void expect_layer(Case c) {
   SCOPED_TRACE(std::string(ir::info(c.op).name) + " of " + std::to_string(c.hidden));
   ModelBuilder m;
   const int64_t gates = c.op == Op::kLstm ? 4 : c.op == Op::kGru ? 3 : 1;
@@ -35,7 +35,7 @@ void expect_layer(Case c, driver::CompileOptions options = {}) {
   for (const ir::ValueId result : std::vector(m.module.node(m.module.producer(y)).outputs)) {
     if (result != y) m.output(result);
   }
-  expect_native_equals_reference(m.module, {{c.steps, c.batch, c.inputs}}, 2e-5, options);
+  expect_native_equals_reference(m.module, {{c.steps, c.batch, c.inputs}}, 2e-5);
 }
 
 TEST(RecurrentRecipe, Lstm) {
@@ -60,14 +60,6 @@ TEST(RecurrentRecipe, Rnn) {
     const ir::Attrs attrs = {{"activation", std::string(activation)}};
     expect_layer({Op::kRnn, 5, 1, 7, 100, true, true, attrs});
     expect_layer({Op::kRnn, 4, 2, 7, 13, true, false, attrs});
-  }
-}
-
-TEST(RecurrentRecipe, EveryStepOfTheWayMayBeLeftOut) {
-  for (const char* step : {"split-recurrent", "pack-weights"}) {
-    driver::CompileOptions options;
-    options.without = {step};
-    expect_layer({Op::kLstm, 3, 2, 5, 9, true, true, {}}, options);
   }
 }
 

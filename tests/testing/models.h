@@ -4,12 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 #include <random>
 
-#include "driver/compile.h"
 #include "interp/graph.h"
 #include "ops/op.h"
-#include "runtime/abi.h"
+#include "testing/compile.h"
+#include "testing/run_artifact.h"
 
 namespace tenon::testing {
 
@@ -72,61 +73,43 @@ inline double difference(const ops::Tensor& got, const ops::Tensor& expected) {
   return worst / largest;
 }
 
-/// Runs a compiled model on tensors.
-inline std::vector<ops::Tensor> run_native(const driver::CompiledModel& compiled,
-                                           std::span<const ops::Tensor> inputs, uint32_t threads) {
-  tenon_error error = {};
-  const tenon_options options = {threads, nullptr};
-  tenon_model* model = tenon_load_memory(compiled.artifact.bytes().data(),
-                                         compiled.artifact.bytes().size(), &options, &error);
-  EXPECT_NE(model, nullptr) << error.message;
-  if (!model) throw std::runtime_error(error.message);
-  tenon_context* context = tenon_context_create(model, &error);
-  std::vector<tenon_tensor> in, out(tenon_model_module(model)->output_count);
-  for (const ops::Tensor& tensor : inputs) {
-    tenon_tensor t = {const_cast<std::byte*>(tensor.bytes()),
-                      static_cast<uint32_t>(tensor.dtype()),
-                      static_cast<uint32_t>(tensor.rank()),
-                      {}};
-    std::copy(tensor.shape().begin(), tensor.shape().end(), t.dims);
-    in.push_back(t);
-  }
-  EXPECT_EQ(tenon_infer(context, in.data(), out.data(), &error), TENON_OK) << error.message;
-  std::vector<ops::Tensor> outputs;
-  for (tenon_tensor& t : out) {
-    outputs.emplace_back(static_cast<ir::DType>(t.dtype),
-                         std::vector<int64_t>(t.dims, t.dims + t.rank));
-    t.data = outputs.back().bytes();
-  }
-  EXPECT_EQ(tenon_run(context, in.data(), out.data(), &error), TENON_OK) << error.message;
-  tenon_context_free(context);
-  tenon_free(model);
-  return outputs;
+inline bool same_bits(const ops::Tensor& a, const ops::Tensor& b) {
+  return a.byte_count() == b.byte_count() && std::memcmp(a.bytes(), b.bytes(), a.byte_count()) == 0;
 }
 
-/// Compiles the module and compares native code with the interpreter on random inputs of these
+/// Runs with one thread and with two, which must give the same bits, and compares.
+inline void expect_outputs(const driver::Artifact& artifact, std::span<const ops::Tensor> inputs,
+                           std::span<const ops::Tensor> expected, double tolerance, bool poisoned) {
+  const auto got = run_artifact(artifact, inputs, {.threads = 1, .poisoned = poisoned});
+  const auto again = run_artifact(artifact, inputs, {.threads = 2, .poisoned = poisoned});
+  ASSERT_EQ(got.size(), expected.size());
+  for (size_t k = 0; k < got.size(); ++k) {
+    EXPECT_EQ(got[k].shape(), expected[k].shape());
+    EXPECT_EQ(got[k].dtype(), expected[k].dtype());
+    EXPECT_LE(difference(got[k], expected[k]), tolerance) << "output " << k;
+    EXPECT_TRUE(same_bits(got[k], again[k])) << "output " << k << " depends on threads";
+  }
+}
+
+/// Compares native code in every configuration with the interpreter, on random inputs of these
 /// shapes.
 inline void expect_native_equals_reference(const ir::Module& module,
                                            std::vector<std::vector<int64_t>> shapes,
-                                           double tolerance = 1e-5,
-                                           driver::CompileOptions options = {}) {
-  Result<driver::CompiledModel> compiled = driver::compile(module, options);
-  ASSERT_TRUE(compiled) << compiled.error().text();
+                                           double tolerance = 1e-5) {
   std::vector<ops::Tensor> inputs;
   for (size_t k = 0; k < shapes.size(); ++k) {
     inputs.push_back(
         ModelBuilder::random(module.value(module.graph.inputs[k]).type.dtype, shapes[k]));
   }
-  Result<std::vector<ops::Tensor>> expected = interp::run(module, inputs);
+  const Result<std::vector<ops::Tensor>> expected = interp::run(module, inputs);
   ASSERT_TRUE(expected) << expected.error().text();
-  for (uint32_t threads : {1u, 2u}) {
-    std::vector<ops::Tensor> got = run_native(*compiled, inputs, threads);
-    ASSERT_EQ(got.size(), expected->size());
-    for (size_t k = 0; k < got.size(); ++k) {
-      EXPECT_EQ(got[k].shape(), (*expected)[k].shape());
-      EXPECT_EQ(got[k].dtype(), (*expected)[k].dtype());
-      EXPECT_LE(difference(got[k], (*expected)[k]), tolerance)
-          << "output " << k << ", " << threads << " threads";
+  for (const Configuration& configuration : configurations()) {
+    SCOPED_TRACE("configuration: " + configuration.name);
+    try {
+      const driver::Artifact artifact = compile(module, configuration);
+      expect_outputs(artifact, inputs, *expected, tolerance, configuration.poisoned);
+    } catch (const std::runtime_error& error) {
+      ADD_FAILURE() << error.what();
     }
   }
 }
