@@ -50,37 +50,54 @@ Result<bool> is_artifact(const std::filesystem::path& path) {
   return path.extension() == ".tenon" || std::memcmp(magic, TENON_MAGIC, sizeof(magic)) == 0;
 }
 
-Result<Model> Model::open(const std::filesystem::path& path, uint32_t threads,
-                          const driver::CompileOptions& options) {
+Result<Model> Model::with_context(tenon_model* loaded, const tenon_file_header& header,
+                                  const tenon_error& load_error,
+                                  const std::filesystem::path& path) {
+  if (!loaded) return fail(load_error, path);
   Model model;
   model.path_ = path;
-  TENON_TRY(const bool compiled_already, is_artifact(path));
-  tenon_error error = {};
-  const tenon_options load_options = {threads, nullptr};
-  tenon_file_header header = {};
-  tenon_model* loaded = nullptr;
-  std::chrono::steady_clock::time_point start;
-  if (compiled_already) {
-    start = std::chrono::steady_clock::now();
-    loaded = tenon_load(path.c_str(), &load_options, &error);
-    std::ifstream(path, std::ios::binary).read(reinterpret_cast<char*>(&header), sizeof(header));
-  } else {
-    TENON_TRY(driver::CompiledModel compiled, driver::compile_file(path, options));
-    model.compile_seconds_ = compiled.seconds;
-    model.artifact_ = std::move(compiled.artifact);
-    const std::span<const std::byte> bytes = model.artifact_.bytes();
-    std::memcpy(&header, bytes.data(), sizeof(header));
-    start = std::chrono::steady_clock::now();
-    loaded = tenon_load_memory(bytes.data(), bytes.size(), &load_options, &error);
-  }
-  if (!loaded) return fail(error, path);
   model.model_ = {loaded, tenon_free};
+  tenon_error error = {};
   tenon_context* context = tenon_context_create(loaded, &error);
   if (!context) return fail(error, path);
   // A context goes before its model, in whatever order copies of this object go.
   model.context_ = {context, [keep = model.model_](tenon_context* c) { tenon_context_free(c); }};
-  model.load_seconds_ = seconds_since(start);
   model.target_ = std::string(header.target, strnlen(header.target, sizeof(header.target)));
+  return model;
+}
+
+Result<Model> Model::load(driver::Artifact artifact, uint32_t threads,
+                          const std::filesystem::path& path) {
+  const auto start = std::chrono::steady_clock::now();
+  tenon_error error = {};
+  const tenon_options options = {threads, nullptr};
+  const std::span<const std::byte> bytes = artifact.bytes();
+  tenon_file_header header;
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  tenon_model* loaded = tenon_load_memory(bytes.data(), bytes.size(), &options, &error);
+  TENON_TRY(Model model, with_context(loaded, header, error, path));
+  model.artifact_ = std::move(artifact);
+  model.load_seconds_ = seconds_since(start);
+  return model;
+}
+
+Result<Model> Model::open(const std::filesystem::path& path, uint32_t threads,
+                          const driver::CompileOptions& options) {
+  TENON_TRY(const bool compiled_already, is_artifact(path));
+  if (!compiled_already) {
+    TENON_TRY(driver::CompiledModel compiled, driver::compile_file(path, options));
+    TENON_TRY(Model model, load(std::move(compiled.artifact), threads, path));
+    model.compile_seconds_ = compiled.seconds;
+    return model;
+  }
+  const auto start = std::chrono::steady_clock::now();
+  tenon_error error = {};
+  const tenon_options load_options = {threads, nullptr};
+  tenon_model* loaded = tenon_load(path.c_str(), &load_options, &error);
+  tenon_file_header header = {};
+  std::ifstream(path, std::ios::binary).read(reinterpret_cast<char*>(&header), sizeof(header));
+  TENON_TRY(Model model, with_context(loaded, header, error, path));
+  model.load_seconds_ = seconds_since(start);
   return model;
 }
 

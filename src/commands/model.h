@@ -24,6 +24,9 @@ class Model {
   /// `threads` 0: as many as the process may use. `options` are for a file that is compiled.
   static Result<Model> open(const std::filesystem::path& path, uint32_t threads,
                             const driver::CompileOptions& options);
+  /// The same for what was just compiled, from the file `path` if from any.
+  static Result<Model> load(driver::Artifact artifact, uint32_t threads,
+                            const std::filesystem::path& path = {});
 
   const tenon_module& plan() const { return *tenon_model_module(model_.get()); }
   const char* string(uint32_t offset) const { return plan().strings + offset; }
@@ -41,6 +44,10 @@ class Model {
   Result<void> run(std::span<const ops::Tensor> inputs, std::span<ops::Tensor> outputs) const;
 
  private:
+  static Result<Model> with_context(tenon_model* loaded, const tenon_file_header& header,
+                                    const tenon_error& load_error,
+                                    const std::filesystem::path& path);
+
   std::filesystem::path path_;
   driver::Artifact artifact_;  // what the model was loaded from, unless from a file
   std::shared_ptr<tenon_model> model_;

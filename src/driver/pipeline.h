@@ -14,7 +14,7 @@ namespace tenon::driver {
 struct State {
   ir::Module module;
   Target target;
-  const CompileOptions& options;
+  CompileOptions options;
   std::optional<passes::Prepare> prepare;  ///< from split-prepare on
   std::vector<passes::Kernel> kernels;     ///< with their functions until distinct-functions
   std::vector<uint32_t> function_of;       ///< kernel to distinct function
