@@ -135,6 +135,17 @@ std::expected<DType, std::string> Meaning::result_dtype(std::span<const DType> o
           types.push_back(types[term.arguments[1]]);
           break;
         }
+        if (term.call == ExprKind::kBitcast) {
+          const DType from = *types[term.arguments[0]].dtype;
+          const DType to = *types[term.arguments[1]].dtype;
+          // Of a 16-bit float only the value is at hand, in a wider type.
+          const bool has_bits = ir::compute_type(from) == from && ir::compute_type(to) == to;
+          if (!has_bits || ir::size_of(from) != ir::size_of(to)) {
+            return wrong("the bits of {} cannot be read as {}", to_string(from), to_string(to));
+          }
+          types.push_back({to});
+          break;
+        }
         std::span<const size_t> arguments = term.arguments;
         if (term.call == ExprKind::kSelect) {
           TermType condition = types[arguments[0]];
@@ -202,6 +213,9 @@ ir::E Meaning::build(ir::LoopBuilder& builder, std::span<const ir::E> operands,
           DType to = values[arguments[1]].dtype;
           ir::E rounded = builder.cast(values[arguments[0]].expression, to);
           value.expression = builder.cast(rounded, ir::compute_type(to));
+        } else if (term.call == ExprKind::kBitcast) {
+          value.expression =
+              builder.bitcast(values[arguments[0]].expression, values[arguments[1]].dtype);
         } else if (term.call == ExprKind::kSelect) {
           std::vector<ir::E> branches = typed(arguments.subspan(1));
           value.expression =

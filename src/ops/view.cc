@@ -1,5 +1,7 @@
 #include "ops/view.h"
 
+#include <algorithm>
+
 #include "base/result.h"
 
 namespace tenon::ops {
@@ -10,9 +12,11 @@ using ir::Dims;
 std::optional<std::vector<Dim>> reshape_strides(Dims& dims, const std::vector<Dim>& from,
                                                 const std::vector<Dim>& strides,
                                                 const std::vector<Dim>& to) {
-  // Runs of `from` axes that are contiguous among themselves, matched with runs of `to` axes of equal size, both from
-  // the innermost axis outwards.
+  // Runs of `from` axes that are contiguous among themselves, matched with runs of `to` axes of
+  // equal size, both from the innermost axis outwards.
   std::vector<Dim> result(to.size(), Dim(0));
+  const auto is_empty = [](Dim dim) { return dim.is(0); };
+  if (std::ranges::any_of(from, is_empty) || std::ranges::any_of(to, is_empty)) return result;
   size_t f = from.size(), t = to.size();
   while (t > 0 || f > 0) {
     if (f > 0 && from[f - 1].is(1)) {
@@ -58,7 +62,8 @@ std::optional<Strided> view_of(ir::Module& module, const ir::Node& node, const S
       return result;
     }
     case ir::Op::kTranspose:
-      for (int64_t axis : node.attrs.integers("perm")) result.strides.push_back(operand.strides[axis]);
+      for (int64_t axis : node.attrs.integers("perm"))
+        result.strides.push_back(operand.strides[axis]);
       return result;
     case ir::Op::kExpand: {
       const size_t added = to.size() - from.size();

@@ -278,7 +278,10 @@ TEST(ImportOnnx, AnIfWhoseConditionIsKnownIsItsBranch) {
   EXPECT_EQ(count_of(module, Op::kRelu), 0);
   OnnxGraph open;
   open.input("x", {int64_t{2}}).input("c", {}, kOnnxBool).node(node).output("y");
-  EXPECT_EQ(import_error(onnx_model(open)).kind, ErrorKind::kUnsupported);
+  const ir::Module both = import_model(onnx_model(open));
+  EXPECT_EQ(count_of(both, Op::kNeg), 1);
+  EXPECT_EQ(count_of(both, Op::kRelu), 1);
+  EXPECT_EQ(count_of(both, Op::kWhere), 1);
 }
 
 }  // namespace

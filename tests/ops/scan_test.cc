@@ -45,11 +45,19 @@ TEST(CumSum, IntegersWrap) {
         {testing::tensor(DType::kInt8, {3}, {100, -56, 44})});
 }
 
+TEST(CumProd, FourWays) {
+  const Tensor x = floats({2, 2}, {2, 3, 4, 5});
+  check(Op::kCumProd, {x}, attrs(1, false, false), {floats({2, 2}, {2, 6, 4, 20})});
+  check(Op::kCumProd, {x}, attrs(1, true, false), {floats({2, 2}, {1, 2, 1, 4})});
+  check(Op::kCumProd, {x}, attrs(0, false, true), {floats({2, 2}, {8, 15, 4, 5})});
+  check(Op::kCumProd, {x}, attrs(0, true, true), {floats({2, 2}, {4, 5, 1, 1})});
+}
+
 TEST(CumSum, SaysWhatIsWrong) {
   EXPECT_EQ(testing::error_of(Op::kCumSum, {floats({1}, {0})}, attrs(1, false, false)),
             "axis 1 is not in [0, 1)");
   EXPECT_EQ(testing::error_of(Op::kCumSum, {Tensor(DType::kBool, {1})}, attrs(0, false, false)),
-            "bools have no sum");
+            "bools have no sum or product");
 }
 
 }  // namespace

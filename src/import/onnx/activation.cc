@@ -68,11 +68,27 @@ Result<void> import_gelu(NodeContext& node) {
   return node.finish(node.emitter().emit(by_tanh ? Op::kGeluTanh : Op::kGelu, {x}));
 }
 
+namespace {
+
+Emitter::Operand swish(Emitter& emitter, ValueId x, double alpha) {
+  if (alpha == 1) return emitter.emit(Op::kSilu, {x});
+  return emitter.emit(Op::kQuickGelu, {x}, {{"alpha", alpha}});
+}
+
+}  // namespace
+
 Result<void> import_swish(NodeContext& node) {
   TENON_TRY(ValueId x, node.input(0));
-  const double alpha = node.number("alpha", node.op_type() == "QuickGelu" ? 1.702F : 1);
-  if (alpha == 1) return node.finish(node.emitter().emit(Op::kSilu, {x}));
-  return node.finish(node.emitter().emit(Op::kQuickGelu, {x}, {{"alpha", alpha}}));
+  const double otherwise = node.op_type() == "QuickGelu" ? 1.702F : 1;
+  return node.finish(swish(node.emitter(), x, node.number("alpha", otherwise)));
+}
+
+/// swish(a) * b.
+Result<void> import_swiglu(NodeContext& node) {
+  Emitter& emitter = node.emitter();
+  TENON_TRY(ValueId a, node.input(0));
+  TENON_TRY(ValueId b, node.input(1));
+  return node.finish(emitter.emit(Op::kMul, {swish(emitter, a, node.number("alpha", 1)), b}));
 }
 
 Result<void> import_softmax(NodeContext& node) {

@@ -93,38 +93,78 @@ Emitter::Operand repeat_heads(Emitter& emitter, ValueId x, Dim heads) {
   return emitter.reshape(repeated, {dims[0], heads, dims[2], dims[3]});
 }
 
+/// Which keys lie within the windows about the query's position, in units of keys; -1: any number.
+Emitter::Operand window_mask(Emitter& emitter, Dim queries, Dim keys,
+                             const Emitter::Operand& offset, int64_t left, int64_t right) {
+  const Emitter::Operand at =
+      emitter.emit(Op::kAdd, {emitter.reshape(indices(emitter, queries), {queries, 1}), offset});
+  const Emitter::Operand key = indices(emitter, keys);
+  const auto edge = [&](int64_t distance) {
+    return emitter.with_number(Op::kAdd, at, static_cast<double>(distance));
+  };
+  if (right < 0) return emitter.emit(Op::kGreaterEqual, {key, edge(-left)});
+  const Emitter::Operand before = emitter.emit(Op::kLessEqual, {key, edge(right)});
+  if (left < 0) return before;
+  return emitter.emit(Op::kAnd, {before, emitter.emit(Op::kGreaterEqual, {key, edge(-left)})});
+}
+
 struct Scores {
   ValueId q, k, v, mask;
   double scale;
   double cap;  ///< 0: none
 };
 
-/// Attention whose scores are capped: cap * tanh(scores / cap), before the mask.
-Emitter::Operand capped_attention(Emitter& emitter, const Scores& scores) {
+/// What the scores are before the mask, after it, and as weights of the values.
+struct Stages {
+  Emitter::Operand capped, masked, weights;
+};
+
+/// The scores step by step, for attention with a cap (cap * tanh(scores / cap), before the mask)
+/// and where the scores themselves are wanted.
+Stages stages_of(Emitter& emitter, const Scores& scores) {
   const Dim heads = emitter.shape(scores.q)[1];
   const DType dtype = emitter.dtype(scores.q);
   const Emitter::Operand keys =
       emitter.transpose(repeat_heads(emitter, scores.k, heads), {0, 1, 3, 2});
-  Emitter::Operand weights = emitter.with_number(
-      Op::kMul, emitter.emit(Op::kMatMul, {scores.q, keys}), scores.scale / scores.cap);
-  weights = emitter.with_number(Op::kMul, emitter.emit(Op::kTanh, {weights}), scores.cap);
-  if (scores.mask && emitter.dtype(scores.mask) == DType::kBool) {
-    weights = emitter.emit(Op::kWhere, {scores.mask, weights, emitter.number(-kInfinity, dtype)});
-  } else if (scores.mask) {
-    weights = emitter.emit(Op::kAdd, {weights, scores.mask});
+  const Emitter::Operand products = emitter.emit(Op::kMatMul, {scores.q, keys});
+  Stages stages{.capped = emitter.with_number(Op::kMul, products,
+                                              scores.scale / (scores.cap != 0 ? scores.cap : 1))};
+  if (scores.cap != 0) {
+    stages.capped =
+        emitter.with_number(Op::kMul, emitter.emit(Op::kTanh, {stages.capped}), scores.cap);
   }
-  weights = emitter.emit(Op::kSoftmax, {weights}, {{"axis", int64_t{3}}, {"log", false}});
-  return emitter.emit(Op::kMatMul, {weights, repeat_heads(emitter, scores.v, heads)});
+  stages.masked = stages.capped;
+  if (scores.mask && emitter.dtype(scores.mask) == DType::kBool) {
+    stages.masked =
+        emitter.emit(Op::kWhere, {scores.mask, stages.capped, emitter.number(-kInfinity, dtype)});
+  } else if (scores.mask) {
+    stages.masked = emitter.emit(Op::kAdd, {stages.capped, scores.mask});
+  }
+  stages.weights =
+      emitter.emit(Op::kSoftmax, {stages.masked}, {{"axis", int64_t{3}}, {"log", false}});
+  if (!scores.mask || !stages.masked) return stages;
+  // Where no key counts the weights are 0.
+  const Emitter::Operand greatest = emitter.reduce(stages.masked, "max", {3}, true);
+  stages.weights = emitter.emit(Op::kWhere, {emitter.with_number(Op::kEqual, greatest, -kInfinity),
+                                             emitter.number(0, dtype), stages.weights});
+  return stages;
+}
+
+/// The fourth output: the scores of the stage that an attribute names.
+Emitter::Operand chosen_stage(NodeContext& node, const Stages& stages) {
+  switch (node.integer("qk_matmul_output_mode", 0)) {
+    case 0:
+    case 1: return stages.capped;
+    case 2: return stages.masked;
+    case 3: return stages.weights;
+    default: return node.bad("qk_matmul_output_mode is not one of 0 to 3");
+  }
 }
 
 }  // namespace
 
 Result<void> import_attention(NodeContext& node) {
   Emitter& emitter = node.emitter();
-  if (node.wants_output(3)) return node.unsupported("the scores of Attention");
-  for (std::string_view name : {"left_window_size", "right_window_size"}) {
-    if (node.integer(name, -1) != -1) return node.unsupported("Attention with windows");
-  }
   TENON_TRY(ValueId q_input, node.input(kQ));
   TENON_TRY(ValueId k_input, node.input(kK));
   TENON_TRY(ValueId v_input, node.input(kV));
@@ -160,18 +200,34 @@ Result<void> import_attention(NodeContext& node) {
                                                         {emitter.shape(lengths)[0], 1, 1, 1}),
                                         queries_value});
   }
-  // The operator aligns the last query with the last key; another alignment, or a cap, is a mask.
+  const int64_t left = node.integer("left_window_size", -1);
+  const int64_t right = node.integer("right_window_size", -1);
+  if (left >= 0 || right >= 0) {
+    TENON_TRY(ValueId inside, window_mask(emitter, queries, keys, first_key, left, right));
+    TENON_TRY(scores.mask, both_masks(emitter, scores.mask, inside));
+  }
+  // The operator aligns the last query with the last key; another alignment is a mask.
+  const bool wants_scores = node.wants_output(3);
+  const bool in_stages = scores.cap != 0 || wants_scores;
   const bool is_aligned = !node.has_input(kLengths) && offset == emitter.dims().sub(keys, queries);
-  if (causal && (!is_aligned || scores.cap != 0)) {
+  if (causal && (!is_aligned || in_stages)) {
     TENON_TRY(ValueId earlier, causal_mask(emitter, queries, keys, first_key));
     TENON_TRY(scores.mask, both_masks(emitter, scores.mask, earlier));
     causal = false;
   }
-  Emitter::Operand result =
-      scores.cap != 0
-          ? capped_attention(emitter, scores)
-          : emitter.emit(Op::kAttention, {scores.q, scores.k, scores.v, scores.mask},
-                         {{"scale", scores.scale}, {"causal", causal}, {"guarded", true}});
+  Emitter::Operand result = ValueId();
+  if (in_stages) {
+    const Stages stages = stages_of(emitter, scores);
+    if (wants_scores) {
+      TENON_TRY(ValueId chosen, chosen_stage(node, stages));
+      node.set_output(3, chosen);
+    }
+    const Dim heads = emitter.shape(scores.q)[1];
+    result = emitter.emit(Op::kMatMul, {stages.weights, repeat_heads(emitter, scores.v, heads)});
+  } else {
+    result = emitter.emit(Op::kAttention, {scores.q, scores.k, scores.v, scores.mask},
+                          {{"scale", scores.scale}, {"causal", causal}, {"guarded", true}});
+  }
   if (emitter.rank(q_input) == 3) result = merge_heads(emitter, std::move(result));
   return node.finish(std::move(result));
 }

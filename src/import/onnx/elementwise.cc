@@ -121,14 +121,42 @@ Result<void> import_cast_like(NodeContext& node) {
 }
 
 Result<void> import_bit_shift(NodeContext& node) {
+  Emitter& emitter = node.emitter();
   TENON_TRY(ValueId a, node.input(0));
   TENON_TRY(ValueId b, node.input(1));
   const std::string direction = node.text("direction", "");
   if (direction != "LEFT" && direction != "RIGHT") {
     return node.bad(fmt::format("direction '{}' is neither LEFT nor RIGHT", direction));
   }
-  return node.finish(
-      node.emitter().emit(direction == "LEFT" ? Op::kShiftLeft : Op::kShiftRight, {a, b}));
+  const bool is_left = direction == "LEFT";
+  const DType dtype = emitter.dtype(b);
+  const int width = 8 * size_of(dtype);
+  // A shift out of range moves every bit out; to the right that leaves copies of the sign.
+  Emitter::Operand in_range = emitter.with_number(Op::kLess, b, width);
+  if (is_signed(dtype)) {
+    in_range = emitter.emit(Op::kAnd, {in_range, emitter.with_number(Op::kGreaterEqual, b, 0)});
+  }
+  const Emitter::Operand shifted = emitter.emit(is_left ? Op::kShiftLeft : Op::kShiftRight, {a, b});
+  const Emitter::Operand outside = is_left || !is_signed(dtype)
+                                       ? emitter.number(0, dtype)
+                                       : emitter.with_number(Op::kShiftRight, a, width - 1);
+  return node.finish(emitter.emit(Op::kWhere, {in_range, shifted, outside}));
+}
+
+Result<void> import_bit_cast(NodeContext& node) {
+  TENON_TRY(ValueId x, node.input(0));
+  TENON_TRY(DType to, node.dtype("to", DType::kFloat32));
+  const DType from = node.emitter().dtype(x);
+  if (size_of(from) != size_of(to)) return node.bad("BitCast between types of different size");
+  if (from == to) return node.finish(x);
+  if (from == DType::kBool) {
+    return node.finish(
+        node.emitter().emit(Op::kBitCast, {node.emitter().cast(x, DType::kUInt8)}, {{"to", to}}));
+  }
+  if (to == DType::kBool || ir::compute_type(from) != from || ir::compute_type(to) != to) {
+    return node.unsupported("BitCast to bool, or of 16-bit floats");
+  }
+  return node.finish(node.emitter().emit(Op::kBitCast, {x}, {{"to", to}}));
 }
 
 Result<void> import_is_inf(NodeContext& node) {

@@ -315,10 +315,19 @@ Result<void> GraphImporter::import_call(const Node& node, const Function& functi
   return bind_results(node, results);
 }
 
-Result<std::vector<ValueId>> GraphImporter::import_body(const Graph& body) {
+Result<std::vector<ValueId>> GraphImporter::import_body(const Graph& body,
+                                                        std::span<const ValueId> inputs) {
+  if (inputs.size() != body.inputs.size()) {
+    return fail(ErrorKind::kBadModel,
+                fmt::format("a body with {} inputs is given {}", body.inputs.size(), inputs.size()),
+                emitter_.where());
+  }
   Scope scope{.outer = scope_, .names = {}};
   const Restore<Scope*> restore_scope(scope_, &scope);
   const ir::OriginId origin = emitter_.origin();
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    TENON_TRY_DO(bind(body.inputs[i].name, {.value = inputs[i]}));
+  }
   bind_initializers(body);
   TENON_TRY_DO(import_nodes(body.nodes));
   std::vector<ValueId> results;

@@ -22,7 +22,8 @@ class GraphImporter : public GraphContext {
 
   Result<ir::Module> run();
 
-  Result<std::vector<ir::ValueId>> import_body(const Graph& body) override;
+  Result<std::vector<ir::ValueId>> import_body(const Graph& body,
+                                               std::span<const ir::ValueId> inputs) override;
   Result<ir::ValueId> import_tensor(const Tensor& tensor) override;
 
  private:

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,8 +24,10 @@ using AttributeList = std::vector<std::pair<std::string_view, const Attribute*>>
 class GraphContext {
  public:
   virtual ~GraphContext() = default;
-  /// Imports a body in the scope of the node at work; gives its outputs.
-  virtual Result<std::vector<ir::ValueId>> import_body(const Graph& body) = 0;
+  /// Imports a body in the scope of the node at work, with these values of its inputs; gives its
+  /// outputs.
+  virtual Result<std::vector<ir::ValueId>> import_body(const Graph& body,
+                                                       std::span<const ir::ValueId> inputs) = 0;
   /// The tensor as a `constant` or `parameter`.
   virtual Result<ir::ValueId> import_tensor(const Tensor& tensor) = 0;
 };

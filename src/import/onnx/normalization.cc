@@ -11,16 +11,55 @@ using ir::DType;
 using ir::Op;
 using ir::ValueId;
 
-Result<void> import_batch_normalization(NodeContext& node) {
-  if (node.flag("training_mode", false)) {
-    return node.unsupported("BatchNormalization in training mode");
+namespace {
+
+/// The mean and the mean squared distance from it along these axes, which are kept.
+struct Statistics {
+  Emitter::Operand mean, variance;
+};
+
+Statistics statistics_of(Emitter& emitter, const Emitter::Operand& x,
+                         const std::vector<int64_t>& axes) {
+  const Emitter::Operand mean = emitter.reduce(x, "mean", axes, true);
+  const Emitter::Operand centred = emitter.emit(Op::kSub, {x, mean});
+  return {mean, emitter.reduce(emitter.emit(Op::kMul, {centred, centred}), "mean", axes, true)};
+}
+
+/// Normalises by the batch's own statistics, and gives running ones that follow them.
+Result<void> train_batch_normalization(NodeContext& node, std::vector<Emitter::Operand> operands) {
+  Emitter& emitter = node.emitter();
+  TENON_TRY(const ValueId x, operands[0]);
+  TENON_TRY(const ValueId scale, operands[1]);
+  std::vector<int64_t> axes = axes_from(0, emitter.rank(x));
+  if (axes.size() < 2) return node.bad("has no channels");
+  axes.erase(axes.begin() + 1);
+  const Statistics batch = statistics_of(emitter, x, axes);
+  const double momentum = node.number("momentum", 0.9F);
+  const Emitter::Operand own[] = {emitter.reshape(batch.mean, emitter.shape(scale)),
+                                  emitter.reshape(batch.variance, emitter.shape(scale))};
+  for (size_t i = 0; i < 2; ++i) {
+    TENON_TRY(const ValueId running,
+              emitter.emit(Op::kAdd, {emitter.with_number(Op::kMul, operands[3 + i], momentum),
+                                      emitter.with_number(Op::kMul, own[i], 1 - momentum)}));
+    node.set_output(1 + i, running);
+    operands[3 + i] = own[i];
   }
+  return node.finish(emitter.emit(Op::kBatchNorm, std::move(operands),
+                                  {{"epsilon", node.number("epsilon", 1e-5F)}}));
+}
+
+}  // namespace
+
+Result<void> import_batch_normalization(NodeContext& node) {
   Emitter& emitter = node.emitter();
   TENON_TRY(std::vector<Emitter::Operand> operands, node.all_inputs());
   if (operands.size() != 5) return node.bad("takes x, scale, bias, mean and variance");
   // Statistics may be wider than the data.
   TENON_TRY(ValueId x, operands[0]);
   for (Emitter::Operand& operand : operands) operand = emitter.cast(operand, emitter.dtype(x));
+  if (node.flag("training_mode", false)) {
+    return train_batch_normalization(node, std::move(operands));
+  }
   return node.finish(emitter.emit(Op::kBatchNorm, std::move(operands),
                                   {{"epsilon", node.number("epsilon", 1e-5F)}}));
 }
@@ -40,13 +79,10 @@ Emitter::Operand as_trailing(Emitter& emitter, ValueId operand, ValueId x, int64
 Result<void> set_statistics(NodeContext& node, ValueId x, int64_t axis, double epsilon) {
   Emitter& emitter = node.emitter();
   const std::vector<int64_t> axes = axes_from(axis, emitter.rank(x));
-  const Emitter::Operand wide = emitter.cast(x, DType::kFloat32);
-  TENON_TRY(ValueId mean, emitter.reduce(wide, "mean", axes, true));
-  const Emitter::Operand centred = emitter.emit(Op::kSub, {wide, mean});
-  const Emitter::Operand variance =
-      emitter.reduce(emitter.emit(Op::kMul, {centred, centred}), "mean", axes, true);
+  const Statistics own = statistics_of(emitter, emitter.cast(x, DType::kFloat32), axes);
+  TENON_TRY(ValueId mean, own.mean);
   TENON_TRY(ValueId deviation,
-            emitter.emit(Op::kRsqrt, {emitter.with_number(Op::kAdd, variance, epsilon)}));
+            emitter.emit(Op::kRsqrt, {emitter.with_number(Op::kAdd, own.variance, epsilon)}));
   node.set_output(1, mean);
   node.set_output(2, deviation);
   return {};

@@ -10,10 +10,15 @@ using ir::ValueId;
 
 namespace {
 
-/// The attributes of a pool on `x`.
-Result<ir::Attrs> pool_attrs(NodeContext& node, ValueId x) {
+Result<Window> pool_window(NodeContext& node, ValueId x) {
   TENON_TRY(Window window, window_of(node, x, {}));
   TENON_TRY_DO(resolve_same(node, x, window));
+  return window;
+}
+
+/// The attributes of a pool on `x`.
+Result<ir::Attrs> pool_attrs(NodeContext& node, ValueId x) {
+  TENON_TRY(Window window, pool_window(node, x));
   ir::Attrs attrs = window.attrs();
   attrs.set("kernel", window.kernel);
   attrs.set("ceil", node.flag("ceil_mode", false));
@@ -30,9 +35,14 @@ Result<void> import_global(NodeContext& node, std::string_view kind) {
 
 Result<void> import_max_pool(NodeContext& node) {
   TENON_TRY(ValueId x, node.input(0));
-  if (node.wants_output(1)) return node.unsupported("MaxPool with indices");
   TENON_TRY(ir::Attrs attrs, pool_attrs(node, x));
-  return node.finish(node.emitter().emit(Op::kMaxPool, {x}, std::move(attrs)));
+  TENON_TRY(ValueId maxima, node.emitter().emit(Op::kMaxPool, {x}, std::move(attrs)));
+  if (node.wants_output(1)) {
+    TENON_TRY(Window window, pool_window(node, x));
+    TENON_TRY(ValueId places, places_of_maxima(node, x, window, maxima));
+    node.set_output(1, places);
+  }
+  return node.finish(maxima);
 }
 
 Result<void> import_average_pool(NodeContext& node) {

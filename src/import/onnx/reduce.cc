@@ -106,11 +106,12 @@ Result<void> import_arg_reduce(NodeContext& node) {
                                           {"last", node.flag("select_last_index", false)}}));
 }
 
-Result<void> import_cum_sum(NodeContext& node) {
+Result<void> import_scan_along(NodeContext& node) {
   TENON_TRY(ValueId x, node.input(0));
   TENON_TRY(int64_t given, node.integer_input(1, "axes"));
   TENON_TRY(int64_t axis, node.axis(given, node.emitter().rank(x)));
-  return node.finish(node.emitter().emit(Op::kCumSum, {x},
+  return node.finish(node.emitter().emit(node.op_type() == "CumSum" ? Op::kCumSum : Op::kCumProd,
+                                         {x},
                                          {{"axis", axis},
                                           {"exclusive", node.flag("exclusive", false)},
                                           {"reverse", node.flag("reverse", false)}}));

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "import/onnx/operators.h"
+#include "import/onnx/resample.h"
 #include "import/onnx/shared.h"
 
 namespace tenon::import::onnx {
@@ -87,13 +88,14 @@ Result<Target> target_by_sizes(NodeContext& node, const std::vector<Dim>& from,
   return target;
 }
 
+Result<std::vector<int64_t>> resized_axes(NodeContext& node, int64_t rank) {
+  if (auto given = node.integers("axes")) return node.axes(*std::move(given), rank);
+  return axes_from(0, rank);
+}
+
 Result<Target> target_of(NodeContext& node, ValueId x) {
   const std::vector<Dim> from = node.emitter().shape(x);
-  const auto rank = static_cast<int64_t>(from.size());
-  std::vector<int64_t> axes = axes_from(0, rank);
-  if (auto given = node.integers("axes")) {
-    TENON_TRY(axes, node.axes(*std::move(given), rank));
-  }
+  TENON_TRY(const std::vector<int64_t> axes, resized_axes(node, static_cast<int64_t>(from.size())));
   if (auto scales = node.numbers("scales")) return target_by_scales(node, from, *scales, axes);
   const auto is_given = [&](size_t i) {
     return node.has_input(i) && node.emitter().shape(node.optional_input(i)) != std::vector<Dim>{0};
@@ -108,6 +110,38 @@ Result<Target> target_of(NodeContext& node, ValueId x) {
   return target_by_sizes(node, from, sizes, axes);
 }
 
+/// The sizes as numbers, and the crop that the second operand describes: the begins of all axes,
+/// then the ends.
+Result<void> by_matrices(NodeContext& node, ValueId x, const Target& target, Resampling rule) {
+  const std::vector<Dim> from = node.emitter().shape(x);
+  const bool crops = rule.coordinates == "tf_crop_and_resize";
+  TENON_TRY(const std::vector<int64_t> axes, resized_axes(node, node.emitter().rank(x)));
+  std::vector<double> crop;
+  if (crops) {
+    TENON_TRY(crop, node.numbers_input(1, "crops"));
+    if (crop.size() != 2 * axes.size()) return node.bad("a crop needs two numbers per axis");
+  }
+  std::vector<ResampledAxis> resampled;
+  for (size_t i = 0; i < axes.size(); ++i) {
+    const auto at = static_cast<size_t>(axes[i]);
+    if (!crops && from[at] == target.dims[at] && target.scales[at] == 1) continue;
+    if (!from[at].is_constant() || !target.dims[at].is_constant()) {
+      return node.unsupported("Resize of open sizes with antialias or crops");
+    }
+    ResampledAxis axis{axes[i], from[at].value(), target.dims[at].value(), target.scales[at]};
+    if (crops) {
+      axis.begin = crop[i];
+      axis.end = crop[i + axes.size()];
+    }
+    resampled.push_back(axis);
+  }
+  rule.cubic = node.number("cubic_coeff_a", -0.75);
+  rule.exclude_outside = node.flag("exclude_outside", false);
+  rule.antialias = node.flag("antialias", false);
+  rule.extrapolation = node.number("extrapolation_value", 0);
+  return node.finish(resample(node, x, resampled, rule));
+}
+
 }  // namespace
 
 Result<void> import_resize(NodeContext& node) {
@@ -119,11 +153,11 @@ Result<void> import_resize(NodeContext& node) {
   const bool is_old = node.op_type() == "Upsample" || node.opset() < 11;
   const std::string coordinates =
       is_old ? "asymmetric" : node.text("coordinate_transformation_mode", "half_pixel");
-  if (coordinates == "tf_crop_and_resize")
-    return node.unsupported("Resize with tf_crop_and_resize");
-  if (node.flag("antialias", false)) return node.unsupported("Resize with antialias");
   std::string mode = node.text("mode", "nearest");
   if (mode == "bilinear" || mode == "trilinear") mode = "linear";
+  if (coordinates == "tf_crop_and_resize" || (node.flag("antialias", false) && mode != "nearest")) {
+    return by_matrices(node, x, target, {.mode = mode, .coordinates = coordinates});
+  }
   return node.finish(emitter.emit(
       Op::kResize, {x},
       {{"dims", std::move(target.dims)},

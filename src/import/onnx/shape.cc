@@ -23,7 +23,13 @@ Result<void> import_dropout(NodeContext& node) {
   TENON_TRY(ValueId x, node.input(0));
   if (node.has_input(2)) {
     TENON_TRY(int64_t training, node.integer_input(2, "training modes"));
-    if (training != 0) return node.unsupported("Dropout in training mode");
+    std::vector<double> ratio = {0.5};
+    if (node.has_input(1)) {
+      TENON_TRY(ratio, node.numbers_input(1, "ratios"));
+    }
+    if (training != 0 && (ratio.empty() || ratio[0] != 0)) {
+      return node.unsupported("Dropout in training mode");
+    }
   }
   if (node.wants_output(1)) {
     TENON_TRY(ValueId mask, emitter.expand(emitter.number(1, DType::kBool), emitter.shape(x)));

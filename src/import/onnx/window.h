@@ -26,6 +26,10 @@ Result<Window> window_of(NodeContext& node, ir::ValueId x, std::vector<int64_t> 
 /// Resolves SAME_UPPER and SAME_LOWER: the result has input / stride positions, rounded up.
 Result<void> resolve_same(NodeContext& node, ir::ValueId x, Window& window);
 
+/// Where the maxima of a pool of x with this window lie: their row-major indices in x.
+Result<ir::ValueId> places_of_maxima(NodeContext& node, ir::ValueId x, const Window& window,
+                                     ir::ValueId maxima);
+
 /// `auto_pad`, "NOTSET" by default.
 std::string auto_pad(NodeContext& node);
 
