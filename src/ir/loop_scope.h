@@ -53,6 +53,9 @@ class LoopScope {
   /// producer was fused into; recipes name those operands (schedule/recipe.h).
   virtual View view(int operand) = 0;
 
+  /// Where a result lies. Only for a node that is alone in its kernel.
+  virtual View result_view(int result) = 0;
+
   /// Whether everything that a store reads and writes walks the result's axes `outer` and
   /// `inner` as one, so that index (0, i) names element (i / size, i % size) of them.
   virtual bool adjacent(int outer, int inner) const = 0;

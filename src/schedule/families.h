@@ -9,6 +9,7 @@ const Recipe& matmul_recipe();
 const Recipe& conv_recipe();
 const Recipe& depthwise_recipe();
 const Recipe& attention_recipe();
+const Recipe& copy_recipe();
 const Recipe& lstm_recipe();
 const Recipe& gru_recipe();
 const Recipe& rnn_recipe();

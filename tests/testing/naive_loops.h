@@ -112,6 +112,10 @@ class PlacedScope final : public ir::LoopScope {
     ADD_FAILURE() << "naive loops do not ask where an operand lies";
     return {};
   }
+  ir::View result_view(int) override {
+    ADD_FAILURE() << "naive loops do not ask where a result lies";
+    return {};
+  }
   bool adjacent(int, int) const override { return false; }
   std::vector<int> memory_order(int result) const override { return results_[result].order; }
   std::vector<int> operand_order(int operand) const override { return operands_[operand].order; }

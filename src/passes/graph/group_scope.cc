@@ -217,6 +217,15 @@ void GroupScope::store_memory(ValueId value, const Point& point, E element) {
 ir::View GroupScope::view(int operand) {
   const ValueId value = module_.node(group_.anchor).inputs[operand];
   TENON_CHECK(!made_here(value), "a recipe walks only operands that lie in memory");
+  return view_of(value);
+}
+
+ir::View GroupScope::result_view(int result) {
+  TENON_CHECK(group_.nodes.size() == 1, "the result of a node with an epilogue is not stored");
+  return view_of(module_.node(group_.anchor).outputs[result]);
+}
+
+ir::View GroupScope::view_of(ValueId value) {
   const ir::Placement& place = module_.placements[value.index];
   ir::View view{buffers_.at(place.storage), dim(place.offset), {}};
   for (Dim stride : place.strides) view.strides.push_back(dim(stride));

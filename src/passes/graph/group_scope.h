@@ -26,6 +26,7 @@ class GroupScope final : public ir::LoopScope {
   ir::E load(int operand, std::span<const ir::E> index, ir::Lanes lanes) override;
   void store(int result, std::span<const ir::E> index, ir::E value, ir::Lanes lanes) override;
   ir::View view(int operand) override;
+  ir::View result_view(int result) override;
   bool adjacent(int outer, int inner) const override;
   std::vector<int> memory_order(int result) const override;
   std::vector<int> operand_order(int operand) const override;
@@ -46,6 +47,7 @@ class GroupScope final : public ir::LoopScope {
     std::unordered_map<ir::ValueId, ir::E>* known;
   };
 
+  ir::View view_of(ir::ValueId value);
   ir::E value_at(ir::ValueId value, const Point& point);
   ir::E compute(ir::NodeId node, const Point& point);
   ir::E load_memory(ir::ValueId value, const Point& point);

@@ -121,7 +121,16 @@ class Placer {
         if (!layout.channels_last) continue;
         std::vector<int64_t>& halo = wishes_[node.inputs[k]];
         halo = united(std::move(halo), layout.halo);
+        wish_for_whole(node.inputs[k]);
       }
+    }
+  }
+
+  /// What a part is wanted to be, the value that it is cut from had better be too.
+  void wish_for_whole(ValueId part) {
+    while (module_.is(part, Op::kSlice)) {
+      part = module_.node(module_.producer(part)).inputs[0];
+      wishes_.try_emplace(part);
     }
   }
 
