@@ -23,6 +23,7 @@
 #include "passes/graph/sink_views.h"
 #include "passes/graph/split_recurrent.h"
 #include "passes/graph/update_in_place.h"
+#include "passes/graph/use_winograd.h"
 #include "passes/loop/expand_math.h"
 #include "passes/loop/let_common.h"
 #include "passes/loop/vectorise.h"
@@ -65,6 +66,7 @@ constexpr Step kSteps[] = {
     {"common-subexpressions", false, [](State& s) { passes::common_subexpressions(s.module); return ok(); }},
     {"split-recurrent", false, [](State& s) { passes::split_recurrent(s.module); return ok(); }},
     // Weights: in the order in which kernels read them, all work on them in a graph of its own.
+    {"winograd", false, [](State& s) { passes::use_winograd(s.module, s.target); return ok(); }},
     {"pack-weights", false, [](State& s) { passes::pack_weights(s.module, s.target); return ok(); }},
     {"split-prepare", true, [](State& s) { s.prepare = passes::split_prepare(s.module); return ok(); }},
     // Kernels and memory.

@@ -25,6 +25,7 @@ ir::Dim flops(ir::Module& module, const ir::Node& node) {
       }
       return twice(dims.mul(elements, depth));
     }
+    case ir::Op::kWinogradConv: return twice(dims.mul(elements, dims.mul(shape(0)[1], 9)));
     case ir::Op::kConvTranspose:
       return twice(dims.mul(dims.product(shape(0)), dims.product(std::span(shape(1)).subspan(1))));
     case ir::Op::kLstm:

@@ -23,6 +23,7 @@ Family top_k_operators();
 Family matmul_operators();
 Family conv_operators();
 Family conv_transpose_operators();
+Family winograd_operators();
 Family pool_operators();
 Family recurrent_operators();
 Family softmax_operators();

@@ -11,12 +11,30 @@ namespace tenon::ops {
 namespace {
 
 constexpr Family (*kFamilies[])() = {
-    elementwise_operators,    view_operators,    reshape_operators,   concat_operators,
-    tile_operators,           trilu_operators,   leaf_operators,      reduce_operators,
-    scan_operators,           top_k_operators,   matmul_operators,    conv_operators,
-    conv_transpose_operators, pool_operators,    recurrent_operators, softmax_operators,
-    normalization_operators,  lrn_operators,     attention_operators, pad_operators,
-    gather_operators,         scatter_operators, resize_operators,
+    elementwise_operators,
+    view_operators,
+    reshape_operators,
+    concat_operators,
+    tile_operators,
+    trilu_operators,
+    leaf_operators,
+    reduce_operators,
+    scan_operators,
+    top_k_operators,
+    matmul_operators,
+    conv_operators,
+    conv_transpose_operators,
+    winograd_operators,
+    pool_operators,
+    recurrent_operators,
+    softmax_operators,
+    normalization_operators,
+    lrn_operators,
+    attention_operators,
+    pad_operators,
+    gather_operators,
+    scatter_operators,
+    resize_operators,
 };
 
 using Table = std::vector<std::optional<Operator>>;

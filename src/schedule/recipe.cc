@@ -9,9 +9,9 @@
 namespace tenon::schedule {
 
 std::span<const Recipe* const> recipes() {
-  static const std::array all = {&depthwise_recipe(), &conv_recipe(), &matmul_recipe(),
-                                 &attention_recipe(), &copy_recipe(), &lstm_recipe(),
-                                 &gru_recipe(),       &rnn_recipe()};
+  static const std::array all = {&winograd_recipe(),  &depthwise_recipe(), &conv_recipe(),
+                                 &matmul_recipe(),    &attention_recipe(), &copy_recipe(),
+                                 &lstm_recipe(),      &gru_recipe(),       &rnn_recipe()};
   return all;
 }
 

@@ -44,4 +44,14 @@ const Recipe* find_recipe(const ir::Module& module, const ir::Node& node, const 
 /// convolution for the recipe that will take it; 0 where no recipe wants it packed.
 int packed_width(const ir::Module& module, const ir::Node& node, const Target& target);
 
+/// How Winograd's algorithm computes a convolution.
+struct WinogradForm {
+  int tile;   ///< outputs of a tile along an axis
+  int width;  ///< of a panel of the transformed filter
+};
+
+/// The form that should be faster than the direct convolution of a constant filter, if one is.
+std::optional<WinogradForm> winograd_form(const ir::Module& module, const ir::Node& node,
+                                          const Target& target);
+
 }  // namespace tenon::schedule
