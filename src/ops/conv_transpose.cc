@@ -1,7 +1,12 @@
 // conv_transpose: x [N, C, spatial...], w [C, M/groups, kernel...], optional b [M]. Input element p
 // adds through tap t to output element p * stride - before + t * dilation; `pads` (begins, then
-// ends) crop the result, `output_padding` adds to its end.
+// ends) crop the result, `output_padding` adds to its end. With the attribute `packed`, w holds a
+// matrix from input to output channels for each group and tap, [groups, kernel..., panels,
+// C/groups, W], in panels as pack_matrix makes them, and `channels` is M.
 #include <fmt/ranges.h>
+
+#include <functional>
+#include <numeric>
 
 #include "ops/compute.h"
 #include "ops/families.h"
@@ -14,6 +19,53 @@ namespace {
 
 using ir::E;
 
+/// What the operands and attributes say about the filter, packed or not.
+struct Filter {
+  int64_t groups = 1;
+  int64_t inputs = 0, outputs = 0;  ///< channels of one group
+  std::vector<int64_t> kernel;
+  int64_t width = 0;  ///< of a panel; 0: not packed
+
+  int64_t panels() const { return (outputs + width - 1) / width; }
+  int64_t taps() const {
+    return std::accumulate(kernel.begin(), kernel.end(), int64_t{1}, std::multiplies<>());
+  }
+};
+
+std::expected<Filter, std::string> filter_of(const ir::Dims& dims, const ir::Attrs& attrs,
+                                             const ir::TensorType& w) {
+  if (!w.is_static())
+    return wrong("the filter's dims must be numbers, not {}", shape_text(dims, w.dims));
+  const std::vector<int64_t> shape = numbers_of(w.dims);
+  Filter filter{.groups = attrs.integer("groups"), .width = attrs.integer_or("packed", 0)};
+  if (filter.width > 0) {
+    const int64_t channels = attrs.integer_or("channels", 0);
+    if (filter.groups > 0 && shape.size() > 4) {
+      filter.outputs = channels / filter.groups;
+      filter.inputs = shape[shape.size() - 2];
+      filter.kernel.assign(shape.begin() + 1, shape.end() - 3);
+    }
+    if (filter.kernel.empty() || shape[0] != filter.groups || channels % filter.groups != 0 ||
+        shape.back() != filter.width || shape[shape.size() - 3] != filter.panels()) {
+      return wrong("{} does not hold a filter of {} output channels in {} groups, packed to {}",
+                   shape_text(dims, w.dims), channels, filter.groups, filter.width);
+    }
+    return filter;
+  }
+  if (w.rank() < 3) {
+    return wrong(
+        "a filter has input channels, output channels and at least one kernel axis, not {}",
+        shape_text(dims, w.dims));
+  }
+  if (filter.groups < 1 || shape[0] % filter.groups != 0) {
+    return wrong("{} input channels do not split into {} groups", shape[0], filter.groups);
+  }
+  filter.inputs = shape[0] / filter.groups;
+  filter.outputs = shape[1];
+  filter.kernel.assign(shape.begin() + 2, shape.end());
+  return filter;
+}
+
 Inferred infer_conv_transpose(InferContext& context) {
   const ir::TensorType &x = *context.operands[0], &w = *context.operands[1];
   const ir::TensorType* b = context.operands[2];
@@ -22,22 +74,17 @@ Inferred infer_conv_transpose(InferContext& context) {
     return wrong("input, filter and bias differ in dtype");
   }
   if (x.dtype == ir::DType::kBool) return wrong("bool tensors are not convolved");
-  if (!w.is_static()) return wrong("the filter's dims must be numbers, not {}", text(w));
-  if (w.rank() < 3 || x.rank() != w.rank()) {
+  TENON_TRY(const Filter filter, filter_of(context.dims, context.attrs, w));
+  TENON_TRY(const Window window, window_of(context.attrs, filter.kernel));
+  if (x.rank() != window.size() + 2) {
     return wrong("input {} and filter {} need the same number of spatial axes, at least one",
                  text(x), text(w));
   }
-  const std::vector<int64_t> shape = numbers_of(w.dims);
-  TENON_TRY(const Window window, window_of(context.attrs, std::span(shape).subspan(2)));
-  const int64_t groups = context.attrs.integer("groups");
-  if (groups < 1 || shape[0] % groups != 0) {
-    return wrong("{} input channels do not split into {} groups", shape[0], groups);
-  }
-  if (!x.dims[1].is(shape[0])) {
+  if (!x.dims[1].is(filter.inputs * filter.groups)) {
     return wrong("the input has {} channels, the filter {} takes {}",
-                 context.dims.to_string(x.dims[1]), text(w), shape[0]);
+                 context.dims.to_string(x.dims[1]), text(w), filter.inputs * filter.groups);
   }
-  const int64_t channels = shape[1] * groups;
+  const int64_t channels = filter.outputs * filter.groups;
   if (b && !(b->rank() == 1 && b->dims[0].is(channels))) {
     return wrong("bias {} is not [{}]", text(*b), channels);
   }
@@ -124,10 +171,34 @@ void convolve_transposed(const Tensor& x, const Tensor& w, const Tensor* bias, i
   }
 }
 
+/// A packed filter as [C, M/groups, kernel...].
+Tensor unpack(const Filter& filter, const Tensor& packed) {
+  std::vector<int64_t> shape = {filter.groups * filter.inputs, filter.outputs};
+  shape.insert(shape.end(), filter.kernel.begin(), filter.kernel.end());
+  Tensor result(packed.dtype(), shape);
+  const int64_t size = ir::size_of(packed.dtype());
+  std::byte* to = result.bytes();
+  for (int64_t c = 0; c < shape[0]; ++c) {
+    const int64_t group = c / filter.inputs, input = c % filter.inputs;
+    for (int64_t m = 0; m < filter.outputs; ++m) {
+      for (int64_t tap = 0; tap < filter.taps(); ++tap, to += size) {
+        const int64_t matrix = group * filter.taps() + tap;
+        const int64_t row = (matrix * filter.panels() + m / filter.width) * filter.inputs + input;
+        std::memcpy(to, packed.bytes() + (row * filter.width + m % filter.width) * size, size);
+      }
+    }
+  }
+  return result;
+}
+
 Evaluated evaluate_conv_transpose(EvaluateContext& context) {
-  const Tensor &x = *context.operands[0], &w = *context.operands[1];
+  const Tensor& x = *context.operands[0];
   Tensor& result = *context.results[0];
-  const Window3 window(checked_window(context.attrs, std::span(w.shape()).subspan(2)),
+  const Tensor& operand = *context.operands[1];
+  const Filter filter = *filter_of(
+      {}, context.attrs, {operand.dtype(), {operand.shape().begin(), operand.shape().end()}});
+  const Tensor w = filter.width > 0 ? unpack(filter, operand) : operand;
+  const Window3 window(checked_window(context.attrs, filter.kernel),
                        std::span(x.shape()).subspan(2), std::span(result.shape()).subspan(2));
   dispatch_arithmetic(x.dtype(), [&]<class T>() {
     convolve_transposed<T>(x, w, context.operands[2], context.attrs.integer("groups"), window,
@@ -140,12 +211,11 @@ Evaluated evaluate_conv_transpose(EvaluateContext& context) {
 /// scratch memory accumulates.
 class ConvTransposeLoops {
  public:
-  ConvTransposeLoops(ir::LoopScope& scope, const Window& window)
+  ConvTransposeLoops(ir::LoopScope& scope, const Filter& filter, const Window& window)
       : scope_(scope),
         builder_(scope.builder()),
+        filter_(filter),
         window_(window),
-        inputs_(scope.operand_type(1).dims[0].value() / scope.attrs().integer("groups")),
-        outputs_(scope.operand_type(1).dims[1].value()),
         input_size_(extents_of(scope, scope.operand_type(0))),
         extents_(extents_of(scope, scope.result_type(0))),
         inner_(inner_axis(scope.memory_order(0))),
@@ -206,22 +276,36 @@ class ConvTransposeLoops {
     });
   }
 
-  E load(int operand, E first, E second, std::span<const E> rest) {
-    std::vector<E> index = {first, second};
-    index.insert(index.end(), rest.begin(), rest.end());
-    return scope_.load(operand, index);
+  E input(E channel, std::span<const E> position) {
+    std::vector<E> index = {index_[0], channel};
+    index.insert(index.end(), position.begin(), position.end());
+    return scope_.load(0, index);
+  }
+
+  /// The weight from channel `c` to channel `m` of a group.
+  E weight(E group, E c, E m, std::span<const E> taps) {
+    std::vector<E> index;
+    if (filter_.width == 0) {
+      index = {group * filter_.inputs + c, m};
+      index.insert(index.end(), taps.begin(), taps.end());
+    } else {
+      index = {group};
+      index.insert(index.end(), taps.begin(), taps.end());
+      index.insert(index.end(), {m / filter_.width, c, m % filter_.width});
+    }
+    return scope_.load(1, index);
   }
 
   void add_product(E i, E x, E w) { sums_.set(i, multiply_add(builder_, x, w, sums_[i])); }
 
   void accumulate_positions() {
-    const E group = builder_.floor_div(index_[1], builder_.integer(outputs_));
-    const E output = index_[1] - group * outputs_;
+    const E group = builder_.floor_div(index_[1], builder_.integer(filter_.outputs));
+    const E output = index_[1] - group * filter_.outputs;
     const size_t row = inner_ - 2;
-    builder_.loop("c", builder_.integer(inputs_), [&](E c) {
-      const E channel = builder_.let("channel", group * inputs_ + c);
+    builder_.loop("c", builder_.integer(filter_.inputs), [&](E c) {
+      const E channel = builder_.let("channel", group * filter_.inputs + c);
       for_each_tap([&](std::span<const E> taps, std::span<const E> source) {
-        const E w = builder_.let("w", load(1, channel, output, taps));
+        const E w = builder_.let("w", weight(group, c, output, taps));
         const Range<E> inside =
             positions_inside(window_[row], taps[row], extents_[inner_], input_size_[inner_]);
         const E shift = taps[row] * window_[row].dilation - window_[row].before;
@@ -230,7 +314,7 @@ class ConvTransposeLoops {
             "i", inside.begin, inside.end, 1,
             [&](E i) {
               at[row] = i;
-              add_product(i * window_[row].stride + shift, load(0, index_[0], channel, at), w);
+              add_product(i * window_[row].stride + shift, input(channel, at), w);
             },
             ir::LoopKind::kVector);
       });
@@ -239,14 +323,13 @@ class ConvTransposeLoops {
 
   void accumulate_channels() {
     for_each_tap([&](std::span<const E> taps, std::span<const E> source) {
-      const int64_t groups = scope_.attrs().integer("groups");
-      builder_.loop("group", builder_.integer(groups), [&](E group) {
-        builder_.loop("c", builder_.integer(inputs_), [&](E c) {
-          const E channel = builder_.let("channel", group * inputs_ + c);
-          const E x = builder_.let("x", load(0, index_[0], channel, source));
+      builder_.loop("group", builder_.integer(filter_.groups), [&](E group) {
+        builder_.loop("c", builder_.integer(filter_.inputs), [&](E c) {
+          const E channel = builder_.let("channel", group * filter_.inputs + c);
+          const E x = builder_.let("x", input(channel, source));
           builder_.loop(
-              "m", builder_.integer(outputs_),
-              [&](E m) { add_product(group * outputs_ + m, x, load(1, channel, m, taps)); },
+              "m", builder_.integer(filter_.outputs),
+              [&](E m) { add_product(group * filter_.outputs + m, x, weight(group, c, m, taps)); },
               ir::LoopKind::kVector);
         });
       });
@@ -255,8 +338,8 @@ class ConvTransposeLoops {
 
   ir::LoopScope& scope_;
   ir::LoopBuilder& builder_;
+  const Filter& filter_;
   const Window& window_;
-  int64_t inputs_, outputs_;  // channels of one group
   std::vector<E> input_size_, extents_;
   int inner_;  // the logical axis that rows run along: channels or a spatial axis
   std::vector<E> index_;
@@ -265,9 +348,9 @@ class ConvTransposeLoops {
 };
 
 void conv_transpose_loops(ir::LoopScope& scope) {
-  const std::vector<int64_t> shape = numbers_of(scope.operand_type(1).dims);
-  const Window window = checked_window(scope.attrs(), std::span(shape).subspan(2));
-  ConvTransposeLoops(scope, window).run();
+  const Filter filter = *filter_of({}, scope.attrs(), scope.operand_type(1));
+  const Window window = checked_window(scope.attrs(), filter.kernel);
+  ConvTransposeLoops(scope, filter, window).run();
 }
 
 }  // namespace

@@ -26,8 +26,12 @@ ir::Dim flops(ir::Module& module, const ir::Node& node) {
       return twice(dims.mul(elements, depth));
     }
     case ir::Op::kWinogradConv: return twice(dims.mul(elements, dims.mul(shape(0)[1], 9)));
-    case ir::Op::kConvTranspose:
-      return twice(dims.mul(dims.product(shape(0)), dims.product(std::span(shape(1)).subspan(1))));
+    case ir::Op::kConvTranspose: {
+      const bool packed = node.attrs.integer_or("packed", 0) > 0;
+      const auto taps = std::span(shape(1)).subspan(packed ? 1 : 2, result.size() - 2);
+      const ir::Dim outputs = dims.floor_div(result[1], node.attrs.integer("groups"));
+      return twice(dims.mul(dims.product(shape(0)), dims.mul(outputs, dims.product(taps))));
+    }
     case ir::Op::kLstm:
     case ir::Op::kGru:
     case ir::Op::kRnn: {

@@ -7,6 +7,7 @@ namespace tenon::schedule {
 
 const Recipe& matmul_recipe();
 const Recipe& conv_recipe();
+const Recipe& conv_transpose_recipe();
 const Recipe& depthwise_recipe();
 const Recipe& attention_recipe();
 const Recipe& copy_recipe();

@@ -9,9 +9,11 @@
 namespace tenon::schedule {
 
 std::span<const Recipe* const> recipes() {
-  static const std::array all = {&winograd_recipe(),  &depthwise_recipe(), &conv_recipe(),
-                                 &matmul_recipe(),    &attention_recipe(), &copy_recipe(),
-                                 &lstm_recipe(),      &gru_recipe(),       &rnn_recipe()};
+  static const std::array all = {
+      &winograd_recipe(), &depthwise_recipe(), &conv_recipe(), &conv_transpose_recipe(),
+      &matmul_recipe(),   &attention_recipe(), &copy_recipe(), &lstm_recipe(),
+      &gru_recipe(),      &rnn_recipe(),
+  };
   return all;
 }
 
@@ -46,6 +48,17 @@ int packed_width(const ir::Module& module, const ir::Node& node, const Target& t
       if (axis != 1) times(result.dims[axis]);
     }
     columns = filter[0].value() / groups;
+  } else if (node.op == ir::Op::kConvTranspose) {
+    const auto& dilations = node.attrs.integers("dilations");
+    if (std::ranges::any_of(dilations, [](int64_t d) { return d != 1; })) return 0;
+    for (size_t axis = 0; axis < result.rank(); ++axis) {
+      if (axis != 1) times(result.dims[axis]);
+    }
+    if (rows) {
+      for (int64_t stride : node.attrs.integers("strides"))
+        rows = std::max<int64_t>(1, *rows / stride);
+    }
+    columns = module.value(node.inputs[1]).type.dims[1].value();
   } else if (node.op == ir::Op::kLstm || node.op == ir::Op::kGru || node.op == ir::Op::kRnn) {
     return recurrent_width(module, node, target);
   } else {

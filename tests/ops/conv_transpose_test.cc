@@ -9,6 +9,7 @@ using ir::DType;
 using ir::Op;
 using ops::Tensor;
 using testing::check;
+using testing::evaluate;
 using testing::floats;
 using testing::random_tensor;
 
@@ -60,20 +61,21 @@ Tensor spread(const Case& c, const Tensor& x, const Tensor& w, const Tensor* b) 
   return result;
 }
 
+const Case kCases[] = {
+    {.x = {1, 1, 2, 2}, .w = {1, 1, 2, 2}},
+    {.x = {2, 3, 4, 5}, .w = {3, 2, 3, 3}, .strides = {2, 2}, .pads = {1, 1, 1, 1}, .bias = true},
+    {.x = {1, 2, 3, 3},
+     .w = {2, 4, 3, 2},
+     .strides = {3, 2},
+     .pads = {0, 1, 2, 0},
+     .output_padding = {2, 1}},
+    {.x = {1, 4, 3, 4}, .w = {4, 3, 2, 3}, .dilations = {2, 3}, .groups = 2, .bias = true},
+    {.x = {1, 3, 4, 4}, .w = {3, 1, 4, 4}, .strides = {2, 2}, .pads = {1, 1, 1, 1}, .groups = 3},
+    {.x = {2, 2, 1, 1}, .w = {2, 2, 1, 1}, .strides = {2, 3}, .output_padding = {1, 2}},
+};
+
 TEST(ConvTranspose, AgreesWithTheDefinition) {
-  const Case cases[] = {
-      {.x = {1, 1, 2, 2}, .w = {1, 1, 2, 2}},
-      {.x = {2, 3, 4, 5}, .w = {3, 2, 3, 3}, .strides = {2, 2}, .pads = {1, 1, 1, 1}, .bias = true},
-      {.x = {1, 2, 3, 3},
-       .w = {2, 4, 3, 2},
-       .strides = {3, 2},
-       .pads = {0, 1, 2, 0},
-       .output_padding = {2, 1}},
-      {.x = {1, 4, 3, 4}, .w = {4, 3, 2, 3}, .dilations = {2, 3}, .groups = 2, .bias = true},
-      {.x = {1, 3, 4, 4}, .w = {3, 1, 4, 4}, .strides = {2, 2}, .pads = {1, 1, 1, 1}, .groups = 3},
-      {.x = {2, 2, 1, 1}, .w = {2, 2, 1, 1}, .strides = {2, 3}, .output_padding = {1, 2}},
-  };
-  for (const Case& c : cases) {
+  for (const Case& c : kCases) {
     for (DType dtype : {DType::kFloat32, DType::kFloat16, DType::kFloat64, DType::kInt32}) {
       const Tensor x = random_tensor(dtype, c.x, 1), w = random_tensor(dtype, c.w, 2);
       const Tensor b = random_tensor(dtype, {c.w[1] * c.groups}, 3);
@@ -81,6 +83,21 @@ TEST(ConvTranspose, AgreesWithTheDefinition) {
       if (c.bias) operands.push_back(b);
       check(Op::kConvTranspose, operands, c.attrs(), {spread(c, x, w, c.bias ? &b : nullptr)});
     }
+  }
+}
+
+TEST(ConvTranspose, PackedFiltersGiveTheSame) {
+  for (const Case& c : kCases) {
+    const Tensor x = random_tensor(DType::kFloat32, c.x, 1);
+    const Tensor w = random_tensor(DType::kFloat32, c.w, 2);
+    const std::vector<ir::Dim> by_group = {c.groups, c.w[0] / c.groups, c.w[1], c.w[2], c.w[3]};
+    Tensor packed = evaluate(Op::kReshape, {w}, {{"dims", by_group}});
+    packed = evaluate(Op::kTranspose, {packed}, {{"perm", Ints{0, 3, 4, 1, 2}}});
+    packed = evaluate(Op::kPackMatrix, {packed}, {{"width", int64_t{3}}});
+    ir::Attrs attrs = c.attrs();
+    attrs.set("packed", int64_t{3});
+    attrs.set("channels", c.w[1] * c.groups);
+    check(Op::kConvTranspose, {x, packed}, attrs, {spread(c, x, w, nullptr)});
   }
 }
 
@@ -119,6 +136,15 @@ TEST(ConvTranspose, SaysWhatIsWrong) {
             "2 input channels do not split into 4 groups");
   EXPECT_EQ(error({1, 2, 4, 4}, {2, 3, 3, 3}, {.output_padding = {1}}),
             "output padding [1] does not describe 2 spatial axes");
+  ir::Attrs packed = Case{}.attrs();
+  packed.set("packed", int64_t{4});
+  packed.set("channels", int64_t{9});
+  EXPECT_EQ(testing::error_of(Op::kConvTranspose,
+                              {Tensor(DType::kFloat32, {1, 2, 4, 4}),
+                               Tensor(DType::kFloat32, {1, 3, 3, 2, 2, 4})},
+                              packed),
+            "[1, 3, 3, 2, 2, 4] does not hold a filter of 9 output channels in 1 groups, packed to "
+            "4");
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "passes/graph/pack_weights.h"
 
+#include <functional>
 #include <unordered_set>
 
 #include "ops/op.h"
@@ -17,7 +18,7 @@ bool is_recurrent(Op op) { return op == Op::kLstm || op == Op::kGru || op == Op:
 
 /// The operand that the recipe of a node reads packed; -1: none.
 int weight_operand(const ir::Node& node) {
-  if (node.op == Op::kMatMul || node.op == Op::kConv) return 1;
+  if (node.op == Op::kMatMul || node.op == Op::kConv || node.op == Op::kConvTranspose) return 1;
   return is_recurrent(node.op) ? 2 : -1;
 }
 
@@ -26,11 +27,41 @@ bool is_packed(const ir::Module& module, const ir::Node& node) {
                                : node.attrs.has("packed");
 }
 
+using Add = std::function<ValueId(Op, ValueId, ir::Attrs)>;
+
+/// The filter of a transposed convolution as a matrix for each group and tap. Taps of zeros fill
+/// its kernel up to whole strides; what they add to the result's end is cropped.
+ValueId filter_matrices(ir::Module& module, NodeId id, const Add& add) {
+  const ir::Node node = module.node(id);
+  ValueId filter = node.inputs[1];
+  std::vector<ir::Dim> dims = module.value(filter).type.dims;
+  const auto& strides = node.attrs.integers("strides");
+  std::vector<int64_t> pads = node.attrs.integers("pads");
+  std::vector<ir::Dim> before(dims.size(), 0), after(dims.size(), 0);
+  for (size_t axis = 0; axis < strides.size(); ++axis) {
+    const int64_t more = -dims[2 + axis].value() % strides[axis];
+    const int64_t fill = more < 0 ? more + strides[axis] : more;
+    after[2 + axis] = fill;
+    pads[strides.size() + axis] += fill;
+    dims[2 + axis] = dims[2 + axis].value() + fill;
+  }
+  filter = add(Op::kPad, filter, {{"before", before}, {"after", after}, {"mode", "constant"}});
+  const int64_t groups = node.attrs.integer("groups");
+  dims[0] = dims[0].value() / groups;
+  dims.insert(dims.begin(), groups);
+  filter = add(Op::kReshape, filter, {{"dims", dims}});
+  std::vector<int64_t> order = {0};
+  for (size_t axis = 3; axis < dims.size(); ++axis) order.push_back(static_cast<int64_t>(axis));
+  order.insert(order.end(), {1, 2});
+  module.node(id).attrs.set("pads", pads);
+  return add(Op::kTranspose, filter, {{"perm", order}});
+}
+
 /// Puts the packing before the node, as new nodes at the end of the graph.
 void pack(ir::Module& module, NodeId id, int64_t width) {
   const ir::Node node = module.node(id);
   const int operand = weight_operand(node);
-  auto add = [&](Op op, ValueId value, ir::Attrs attrs) {
+  const Add add = [&](Op op, ValueId value, ir::Attrs attrs) {
     auto made = ops::add(module, op, {value}, std::move(attrs), node.origin);
     TENON_CHECK(made, "weights can be packed");
     return *made;
@@ -49,6 +80,9 @@ void pack(ir::Module& module, NodeId id, int64_t width) {
     packed =
         add(Op::kPackFilter, weight, {{"width", width}, {"groups", node.attrs.integer("groups")}});
     module.node(id).attrs.set("channels", dims[0].value());
+  } else if (node.op == Op::kConvTranspose) {
+    packed = add(Op::kPackMatrix, filter_matrices(module, id, add), {{"width", width}});
+    module.node(id).attrs.set("channels", dims[1].value() * node.attrs.integer("groups"));
   } else {
     packed = add(Op::kPackMatrix, weight, {{"width", width}});
     module.node(id).attrs.set("columns", dims.back().value());
