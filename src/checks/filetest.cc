@@ -106,6 +106,11 @@ std::string text_of(const Error& error) {
   return std::regex_replace(error.text(), place, "") + "\n";
 }
 
+bool agree(const ops::Tensor& a, const ops::Tensor& b) {
+  return a.dtype() == b.dtype() && a.shape() == b.shape() &&
+         commands::compare(a, b).needed_tolerance <= commands::default_tolerance(a.dtype());
+}
+
 std::vector<std::string> names_of(const std::vector<NamedTensor>& values) {
   std::vector<std::string> names;
   for (const NamedTensor& value : values) names.push_back(value.name);
@@ -244,20 +249,14 @@ class Runner {
                const std::vector<NamedTensor>& expected) {
     for (const NamedTensor& value : found) {
       const auto other = std::ranges::find(expected, value.name, &NamedTensor::name);
-      if (other == expected.end() || other->random) continue;
-      const bool same_type = other->tensor.dtype() == value.tensor.dtype() &&
-                             other->tensor.shape() == value.tensor.shape();
-      if (same_type && commands::compare(value.tensor, other->tensor).needed_tolerance <=
-                           commands::default_tolerance(value.tensor.dtype())) {
-        continue;
-      }
+      if (other == expected.end() || other->random || agree(value.tensor, other->tensor)) continue;
       problem(section.title, fmt::format("{} gives\n    {}\n  and not\n    {}", who,
                                          to_string(value), to_string(*other)));
     }
   }
 
-  /// The inputs, then the results as the interpreter found them. A run on random inputs need not
-  /// say its results.
+  /// The inputs, then the results: as the interpreter found them, unless what stands there agrees.
+  /// A run on random inputs need not say its results.
   void bless_values(const Section& section, const Values& values,
                     const std::vector<NamedTensor>& reference) {
     outcome_.blessed += fmt::format("==== {}\n", section.title);
@@ -271,7 +270,10 @@ class Runner {
     }
     for (const NamedTensor& value : reference) {
       const NamedTensor* given = values.find(value.name);
-      if (given != nullptr ? !given->random : !random) outcome_.blessed += to_string(value) + "\n";
+      if (given == nullptr && random) continue;
+      if (given != nullptr && given->random) continue;
+      const bool stays = given != nullptr && agree(value.tensor, given->tensor);
+      outcome_.blessed += to_string(stays ? *given : value) + "\n";
     }
   }
 

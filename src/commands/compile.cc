@@ -2,8 +2,10 @@
 
 #include <CLI/CLI.hpp>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "commands/command.h"
 #include "commands/compile_options.h"
@@ -17,6 +19,7 @@ namespace {
 struct Arguments {
   std::string model, output, from, to;
   CompileArguments compile;
+  std::optional<uint32_t> kernel;
   bool verbose = false;
 };
 
@@ -29,6 +32,26 @@ nlohmann::ordered_json describe_steps(const std::vector<driver::StepReport>& ste
     json.push_back({{"name", step.name}, {"seconds", step.seconds}});
   }
   return json;
+}
+
+/// Where --dump-kernel writes.
+std::filesystem::path kernel_folder(const Arguments& arguments) {
+  return fmt::format("{}.kernel-{}", arguments.output, arguments.kernel.value_or(0));
+}
+
+Result<void> save_kernel(const Arguments& arguments, const driver::CompiledModel& compiled) {
+  if (!arguments.kernel) return {};
+  const std::filesystem::path folder = kernel_folder(arguments);
+  std::error_code failure;
+  std::filesystem::create_directories(folder, failure);
+  if (failure) {
+    return fail(ErrorKind::kIo,
+                fmt::format("cannot make the folder '{}': {}", folder.string(), failure.message()));
+  }
+  for (const auto& [name, text] : compiled.kernel_files) {
+    TENON_TRY_DO(driver::save(std::as_bytes(std::span(text)), folder / name));
+  }
+  return {};
 }
 
 /// Stops on the way and writes the model's text.
@@ -53,6 +76,7 @@ Result<Report> compile_part(const Arguments& arguments, const driver::CompileOpt
 Result<Report> compile(const Arguments& arguments) {
   TENON_TRY(driver::CompileOptions options, compile_options(arguments.compile));
   options.from = arguments.from;
+  options.dump_kernel = arguments.kernel;
   if (!arguments.to.empty() && arguments.to != driver::step_names().back()) {
     return compile_part(arguments, options);
   }
@@ -62,6 +86,7 @@ Result<Report> compile(const Arguments& arguments) {
   {
     const HoldSignals hold;
     TENON_TRY_DO(driver::save(compiled.artifact.bytes(), arguments.output));
+    TENON_TRY_DO(save_kernel(arguments, compiled));
   }
   tenon_file_header header;
   tenon_plan_header plan;
@@ -102,6 +127,10 @@ void add_compile(CLI::App& app, Common& common, Action& chosen) {
   add_compile_options(command, arguments->compile);
   command.add_option("--to", arguments->to,
                      "Stop after this step, or after import, and write the model as text");
+  command.add_option(
+      "--dump-kernel", arguments->kernel,
+      "Write the loops, LLVM's text, the assembly and a benchmark of this kernel, as "
+      "inspect numbers them, to the folder OUT.kernel-N");
   command.add_option("--from", arguments->from, "Go on after this step with text that --to wrote");
   command.add_option("--threads", arguments->compile.threads,
                      "Threads to compile with (default: as many as there are)");

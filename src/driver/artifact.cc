@@ -60,6 +60,10 @@ Artifact::Artifact(size_t bytes) : size_(bytes) {
 }
 
 Result<void> save(std::span<const std::byte> bytes, const std::filesystem::path& path) {
+  // Renaming would take the place of a device.
+  if (std::filesystem::exists(path) && !std::filesystem::is_regular_file(path)) {
+    return fail(ErrorKind::kIo, fmt::format("'{}' is not a file to write to", path.string()));
+  }
   std::string temporary = path.string() + ".XXXXXX";
   const int file = mkstemp(temporary.data());
   auto failed = [&] {

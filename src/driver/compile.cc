@@ -6,6 +6,7 @@
 #include <chrono>
 #include <iterator>
 
+#include "driver/kernel_dump.h"
 #include "driver/pipeline.h"
 #include "driver/saved_data.h"
 #include "driver/state_text.h"
@@ -48,10 +49,10 @@ Result<void> read_text(const std::filesystem::path& path, State& state) {
 struct Work {
   State state;
   std::vector<StepReport> steps;
+  Clock::time_point start = Clock::now();
 };
 
 Result<Work> begin(const std::filesystem::path& model, const CompileOptions& options) {
-  const auto start = Clock::now();
   TENON_TRY(Target target, find_target(options.target));
   Work work{.state = {.target = std::move(target), .options = options}, .steps = {}};
   if (options.progress) options.progress(kImport);
@@ -60,7 +61,7 @@ Result<Work> begin(const std::filesystem::path& model, const CompileOptions& opt
   } else {
     TENON_TRY_DO(read_text(model, work.state));
   }
-  work.steps.push_back({std::string(kImport), seconds_since(start), true});
+  work.steps.push_back({std::string(kImport), seconds_since(work.start), true});
   return work;
 }
 
@@ -72,9 +73,12 @@ Result<void> go_on(Work& work, std::string_view to) {
   return {};
 }
 
-CompiledModel finished(Work work) {
+Result<CompiledModel> finished(Work work) {
   CompiledModel compiled{std::move(work.state.artifact), std::move(work.steps)};
-  for (const StepReport& step : compiled.steps) compiled.seconds += step.seconds;
+  if (const auto kernel = work.state.options.dump_kernel) {
+    TENON_TRY(compiled.kernel_files, dump_kernel(work.state, *kernel));
+  }
+  compiled.seconds = seconds_since(work.start);
   return compiled;
 }
 

@@ -5,9 +5,11 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -23,6 +25,7 @@ struct CompileOptions {
   std::string from;  ///< the model is the text of the state after this step; empty: a model file
   bool checked = false;        ///< every load and store of generated code checks its bounds
   std::filesystem::path dump;  ///< folder for the text after each step that changed it; empty: none
+  std::optional<uint32_t> dump_kernel;  ///< a kernel to give in CompiledModel::kernel_files
   std::function<void(std::string_view)>
       progress;  ///< called with the name of each step; may be empty
   std::map<std::string, std::vector<int64_t>> shapes;  ///< of inputs by name
@@ -47,6 +50,8 @@ struct CompiledModel {
   Artifact artifact;
   std::vector<StepReport> steps;
   double seconds = 0;
+  /// Names and texts of files that show one kernel (driver/kernel_dump.h).
+  std::vector<std::pair<std::string, std::string>> kernel_files;
 };
 
 Result<CompiledModel> compile_file(const std::filesystem::path& model,

@@ -126,6 +126,12 @@ TEST_F(StateText, WrongTextsAreNamed) {
   expect_error(module + "==== prepare [%0]\nmodule \"p\" {}\n", "expected the result of a node");
 }
 
+TEST_F(StateText, OnlyFilesAreReplaced) {
+  EXPECT_FALSE(driver::save({}, "/dev/null"));
+  EXPECT_FALSE(driver::save({}, std::filesystem::path(::testing::TempDir())));
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
+}
+
 TEST_F(StateText, DamagedSideFilesAreRefused) {
   const auto write = [this](std::string_view bytes) {
     std::ofstream(path_, std::ios::binary) << bytes;

@@ -258,6 +258,18 @@ def test_stop_and_go_on(linear, tmp_path):
     assert "no step 'x'" in tenon("compile", linear, "-o", "o", "--to", "x", code=USAGE).stderr
 
 
+def test_a_kernel_by_itself(linear, tmp_path):
+    artifact = tmp_path / "o"
+    tenon("compile", linear, "-o", artifact, "--dump-kernel", 0, "--shape", "batch=4")
+    folder = tmp_path / "o.kernel-0"
+    assert {file.name for file in folder.iterdir()} == {"loops.tn", "kernel.ll", "kernel.s", "bench.c"}
+    assert (folder / "loops.tn").read_text().startswith("func ")
+    subprocess.run(["cc", "-O2", "-Wall", "-Werror", "bench.c", "kernel.s", "-o", "bench"], cwd=folder, check=True)
+    assert " calls: median " in subprocess.run([folder / "bench"], capture_output=True, text=True, check=True).stdout
+    assert "no kernel 9" in tenon("compile", linear, "-o", artifact, "--dump-kernel", 9, code=USAGE).stderr
+    assert "--shape" in tenon("compile", linear, "-o", artifact, "--dump-kernel", 0, code=USAGE).stderr
+
+
 def test_an_interrupt_leaves_no_file(linear, tmp_path):
     for delay in (0, 0.002, 0.005, 0.01, 0.02):
         process = subprocess.Popen([TENON, "compile", linear, "-o", tmp_path / "o"], stdout=subprocess.DEVNULL)
