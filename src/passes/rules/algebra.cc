@@ -189,6 +189,7 @@ constexpr Rule kRules[] = {
     {"sub(x, neg(y))", "add(x, y)"},
     {"neg(neg(x))", "x"},
     {"abs(abs(x))", "abs(x)"},
+    {"abs(neg(x))", "abs(x)"},
     {"relu(r:relu(x))", "r"},
 
     // Bounds.
