@@ -68,9 +68,9 @@ class Emitter {
   Operand expand(Operand x, std::vector<ir::Dim> dims);
   Operand cast(Operand x, ir::DType to);
   /// Elements start, start + step, ... before `end` along one axis; numpy's rules: bounds below 0
-  /// count from the end, bounds beyond the axis stop at it. Where an axis of known size may turn out
-  /// too short for an open size, it is taken to be long enough; then it is read by a gather, which
-  /// checks that when the model runs.
+  /// count from the end, bounds beyond the axis stop at it. Where an axis of known size may turn
+  /// out too short for an open size, it is taken to be long enough; then it is read by a gather,
+  /// which checks that when the model runs.
   Operand slice(Operand x, int64_t axis, ir::Dim start, ir::Dim end, int64_t step = 1);
   Operand concat(const std::vector<Operand>& xs, int64_t axis);
   Operand reduce(Operand x, std::string_view kind, std::vector<int64_t> axes, bool keep);

@@ -22,8 +22,8 @@ using Observer = std::function<void(ir::ValueId, const ops::Tensor&)>;
 Result<std::vector<ops::Tensor>> run(const ir::Module& module, std::span<const ops::Tensor> inputs,
                                      const Observer& observer = {});
 
-/// Runs a graph without inputs. Output k goes to outputs[k], which has room for exactly its elements;
-/// where that is empty, nowhere.
+/// Runs a graph without inputs. Output k goes to outputs[k], which has room for exactly its
+/// elements; where that is empty, nowhere.
 Result<void> run_into(const ir::Module& module, std::span<const std::span<std::byte>> outputs);
 
 /// The values of `module`'s symbols under these input shapes; kBadInput where a shape does not fit

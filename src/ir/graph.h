@@ -46,8 +46,8 @@ struct TensorType {
   bool operator==(const TensorType&) const = default;
 };
 
-/// Bytes of a tensor, dense and row-major, in the host's byte order. A parameter that `prepare` will
-/// compute has none yet.
+/// Bytes of a tensor, dense and row-major, in the host's byte order. A parameter that `prepare`
+/// will compute has none yet.
 struct Data {
   TensorType type;  ///< static
   std::span<const std::byte> bytes;

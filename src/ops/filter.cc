@@ -144,10 +144,9 @@ Evaluated evaluate_pack_filter(EvaluateContext& context) {
                       context.attrs.integer("width")};
   if (!filter.depthwise() && filter.outputs() % filter.width != 0)
     std::memset(result.bytes(), 0, result.byte_count());
-  for_each_element(ir::size_of(w.dtype()), filter, w.bytes(), result.bytes(),
-                   [](const auto* from, auto* to, int64_t plain, int64_t packed) {
-                     to[packed] = from[plain];
-                   });
+  for_each_element(
+      ir::size_of(w.dtype()), filter, w.bytes(), result.bytes(),
+      [](const auto* from, auto* to, int64_t plain, int64_t packed) { to[packed] = from[plain]; });
   return {};
 }
 
@@ -155,10 +154,9 @@ Tensor unpack_filter(const Filter& filter, const Tensor& packed) {
   Filter plain = filter;
   plain.width = 0;
   Tensor result(packed.dtype(), plain.shape());
-  for_each_element(ir::size_of(packed.dtype()), filter, packed.bytes(), result.bytes(),
-                   [](const auto* from, auto* to, int64_t plain, int64_t at) {
-                     to[plain] = from[at];
-                   });
+  for_each_element(
+      ir::size_of(packed.dtype()), filter, packed.bytes(), result.bytes(),
+      [](const auto* from, auto* to, int64_t plain, int64_t at) { to[plain] = from[at]; });
   return result;
 }
 

@@ -29,7 +29,8 @@ void transpose(const T* source, int64_t stride, int64_t rows, int64_t columns, T
       const int64_t j_end = std::min(columns, j + kTile);
       for (int64_t row = i; row < i_end; ++row) {
         T* out = target + row * columns;
-        for (int64_t column = j; column < j_end; ++column) out[column] = source[column * stride + row];
+        for (int64_t column = j; column < j_end; ++column)
+          out[column] = source[column * stride + row];
       }
     }
   }

@@ -14,13 +14,14 @@ struct Strided {
   std::vector<ir::Dim> strides;
 };
 
-/// Where the result of a `view` operator lies in its operand's memory; nothing when no strides express that (a reshape
-/// that merges axes which are not adjacent in memory).
+/// Where the result of a `view` operator lies in its operand's memory; nothing when no strides
+/// express that (a reshape that merges axes which are not adjacent in memory).
 std::optional<Strided> view_of(ir::Module& module, const ir::Node& node, const Strided& operand);
 
-/// Strides that show memory of shape `from` as shape `to` in the same row-major order of elements; nothing when there
-/// are none. Shapes have equal element counts.
-std::optional<std::vector<ir::Dim>> reshape_strides(ir::Dims& dims, const std::vector<ir::Dim>& from,
+/// Strides that show memory of shape `from` as shape `to` in the same row-major order of elements;
+/// nothing when there are none. Shapes have equal element counts.
+std::optional<std::vector<ir::Dim>> reshape_strides(ir::Dims& dims,
+                                                    const std::vector<ir::Dim>& from,
                                                     const std::vector<ir::Dim>& strides,
                                                     const std::vector<ir::Dim>& to);
 

@@ -1,7 +1,7 @@
 #include "passes/loop/vectorise.h"
 
-#include <algorithm>
 #include <gtest/gtest.h>
+#include <algorithm>
 
 #include <algorithm>
 
