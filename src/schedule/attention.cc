@@ -372,9 +372,10 @@ class Loops {
     const int usual = scope_.target().vector_registers >= 32 ? 4 : 2;
     const int64_t step = int64_t{usual} * lanes_;
     const int64_t whole = columns_ / step * step;
+    const E rows = is_one_block_of_queries() ? rows_ : b_.integer(width_);
     const auto panel = [&](E column, int vectors, E mask) {
       for_strips(
-          b_, make_strips(b_, b_.integer(width_), rows_beside(vectors)), rows_ - first_,
+          b_, make_strips(b_, rows, rows_beside(vectors)), rows_ - first_,
           [&](int rows, E start) { mean(rows, vectors, start, column, begin, count, mask); });
     };
     b_.loop("column", b_.integer(0), b_.integer(whole), step,
@@ -432,9 +433,12 @@ class Loops {
     std::vector<E> index = {batch_, first_head_, b_.integer(0), column};
     index[lane_axis_] = index[lane_axis_] + first_ + row;
     const auto store = [&] { scope_.store(0, index, sum * inverse, {kFeature, lanes_, mask}); };
-    if (rows_.constant() && *rows_.constant() % width_ == 0) return store();
+    const auto known = rows_.constant();
+    if (known && (*known % width_ == 0 || is_one_block_of_queries())) return store();
     b_.if_then(first_ + row < rows_, store);
   }
+
+  bool is_one_block_of_queries() const { return rows_.constant() && *rows_.constant() <= width_; }
 
   /// The results from the sums over all blocks of keys.
   void divide() {
