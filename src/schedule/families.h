@@ -10,6 +10,7 @@ const Recipe& conv_recipe();
 const Recipe& conv_transpose_recipe();
 const Recipe& depthwise_recipe();
 const Recipe& attention_recipe();
+const Recipe& attention_row_recipe();
 const Recipe& copy_recipe();
 const Recipe& winograd_recipe();
 const Recipe& lstm_recipe();

@@ -74,6 +74,17 @@ TEST(AttentionRecipe, HeadsThatShareKeys) {
   expect_attention({.heads = 4, .groups = 1, .queries = 1, .keys = 30, .causal = true});
 }
 
+TEST(AttentionRecipe, OneQuery) {
+  expect_attention(
+      {.batch = 2, .heads = 4, .queries = 1, .keys = 37, .features = 70, .values = 20});
+  expect_attention({.queries = 1, .keys = 32, .values = 150, .mask = {32}});
+  for (DType dtype : {DType::kFloat32, DType::kBool}) {
+    expect_attention({.queries = 1, .keys = 5, .mask = {1, 2, 1, 5}, .mask_dtype = dtype});
+    expect_attention({.queries = 1, .keys = 70, .mask = {1, 2, 1, 1}, .mask_dtype = dtype});
+  }
+  expect_attention({.heads = 16, .groups = 2, .queries = 1, .keys = 30, .mask = {1, 16, 1, 30}});
+}
+
 TEST(AttentionRecipe, KeysThatTheCacheDoesNotHold) {
   expect_attention({.heads = 1, .groups = 1, .queries = 70, .keys = 5000});
   expect_attention({.heads = 1, .groups = 1, .queries = 3, .keys = 9000, .values = 20});
