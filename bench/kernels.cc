@@ -99,7 +99,10 @@ constexpr const char* kLayer = "layer";
 /// The layers of one shape as a model.
 class Layers {
  public:
-  explicit Layers(const Shape& shape) : shape_(shape), origin_(module.add_origin({kLayer, ""})) {
+  explicit Layers(const Shape& shape)
+      : shape_(shape),
+        layer_(module.add_origin({kLayer, ""})),
+        relu_(module.add_origin({"relu", ""})) {
     constexpr int64_t kWeightBytes = 48 << 20, kMost = 8;
     const int64_t count =
         std::clamp<int64_t>(kWeightBytes / (4 * shape.weights()), 2, kMost) / 2 * 2;
@@ -134,7 +137,8 @@ class Layers {
   }
 
   ir::ValueId add(ir::Op op, std::vector<ir::ValueId> inputs, ir::Attrs attrs) {
-    Result<ir::ValueId> value = ops::add(module, op, std::move(inputs), std::move(attrs), origin_);
+    Result<ir::ValueId> value = ops::add(module, op, std::move(inputs), std::move(attrs),
+                                         op == ir::Op::kRelu ? relu_ : layer_);
     TENON_CHECK(value, "a shape of the table is well formed");
     return *value;
   }
@@ -159,7 +163,7 @@ class Layers {
   }
 
   const Shape& shape_;
-  ir::OriginId origin_;
+  ir::OriginId layer_, relu_;
   uint32_t parameters_ = 0;
 };
 
@@ -223,7 +227,7 @@ Cost measure_layers(const ir::Module& module, const Options& options) {
   Cost cost;
   for (uint32_t i = 0; i < plan.step_count; ++i) {
     const std::string_view name = plan.strings + plan.steps[i].name;
-    if (!name.starts_with(kLayer) || times[i].flops == 0) continue;
+    if (!name.starts_with(kLayer)) continue;
     ++cost.layers;
     cost.seconds += best[i];
     cost.flops += static_cast<double>(times[i].flops);

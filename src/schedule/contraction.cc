@@ -1,6 +1,7 @@
 #include "schedule/contraction.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "schedule/strips.h"
 
@@ -20,13 +21,13 @@ class Loops {
         c_(contraction),
         tile_(tile),
         lanes_(scope.target().lanes(4)),
+        width_(tile.vectors * lanes_),
         target_(scope.target()) {}
 
   void run() {
-    const int width = tile_.vectors * lanes_;
     strips_ = make_strips(b_, c_.rows, tile_.rows);
-    E panels = (c_.columns + (width - 1)) / width;
-    choose_blocks(width);
+    E panels = (c_.columns + (width_ - 1)) / width_;
+    choose_blocks();
     E row_blocks = (strips_.count + (strip_block_ - 1)) / strip_block_;
     E panel_blocks = (panels + (panel_block_ - 1)) / panel_block_;
     E task = b_.tasks(c_.batches * row_blocks * panel_blocks);
@@ -43,46 +44,79 @@ class Loops {
 
     E first = b_.let("p0", panel_block * panel_block_);
     E end = b_.let("p1", b_.min(first + panel_block_, panels));
-    E full = b_.let("pf", b_.min(end, c_.columns / width));
+    E full = b_.let("pf", b_.min(end, c_.columns / width_));
     b_.loop("panel", first, full, 1, [&](E panel) { strips_of(panel, tile_.vectors, {}); });
-    tail_panel(full, end, width);
+    tail_panel(full, end);
   }
 
  private:
-  /// Small weights stay in the second-level cache while blocks of rows pass; large ones pass once,
-  /// a panel at a time, and the rows stay.
-  void choose_blocks(int width) {
-    constexpr int64_t kBlockRows = 96, kTasks = 8;
+  /// Elements of the reduction.
+  int64_t depth() const {
     int64_t depth = c_.depth.constant().value_or(256);
     for (const Tap& tap : c_.taps) depth *= tap.count.constant().value_or(1);
+    return depth;
+  }
+
+  /// Small weights stay in the second-level cache while blocks of rows pass; large ones pass once,
+  /// a panel at a time, and the rows stay. Tasks are enough for many threads to share evenly.
+  void choose_blocks() {
+    constexpr int64_t kBlockRows = 96, kTasks = 32;
     const int64_t columns = c_.columns.constant().value_or(256);
     const int64_t strips = strips_.count.constant().value_or(64);
     const int64_t batches = c_.batches.constant().value_or(1);
-    const int64_t panels = ceil_div(columns, width);
-    if (depth * columns * 4 <= target_.l2_bytes / 2) {
-      strip_block_ = std::clamp<int64_t>(kBlockRows / tile_.rows, 1, strips);
+    const int64_t panels = ceil_div(columns, width_);
+    if (depth() * columns * 4 <= target_.l2_bytes / 2) {
       panel_block_ = panels;
-      if (ceil_div(strips, strip_block_) * batches < kTasks && strips > kTasks) {
-        strip_block_ = std::max<int64_t>(1, strips * batches / kTasks);
-      }
-      if (ceil_div(strips, strip_block_) * batches < kTasks) {
-        const int64_t row_tasks = ceil_div(strips, strip_block_) * batches;
+      strip_block_ = std::clamp<int64_t>(kBlockRows / tile_.rows, 1, strips);
+      strip_block_ = std::clamp<int64_t>(strips * batches / kTasks, 1, strip_block_);
+      const int64_t row_tasks = ceil_div(strips, strip_block_) * batches;
+      if (row_tasks < kTasks)
         panel_block_ = std::max<int64_t>(1, ceil_div(panels * row_tasks, kTasks));
-      }
     } else {
-      strip_block_ = strips;
+      constexpr int64_t kFewStrips = 4;  // each reads the whole panel
       panel_block_ = 1;
-      stream_weights_ = true;
+      strip_block_ = strips;
       if (panels * batches < kTasks)
-        strip_block_ = std::max<int64_t>(4, ceil_div(strips * panels, kTasks));
+        strip_block_ = std::max(kFewStrips, ceil_div(strips * panels * batches, kTasks));
+      strip_block_ = ceil_div(strips, ceil_div(strips, strip_block_));
+      stream_weights();
     }
     if (!strips_.count.constant()) strip_block_ = std::max<int64_t>(1, kBlockRows / tile_.rows);
   }
 
+  /// The next part of the weights arrives while this one is at work. Both must fit the cache beside
+  /// each other, so a long panel is worked off in parts, the outermost tap of the reduction, with
+  /// the sums of the task's rows in memory between them.
+  void stream_weights() {
+    constexpr int64_t kFewestStrips = 3;  // fewer have no time to fetch ahead
+    prefetches_ =
+        c_.padded && c_.depth.constant() && strips_.count.constant().value_or(0) >= kFewestStrips;
+    const int64_t sums = strip_block_ * tile_.rows * width_;
+    const int64_t most = target_.l2_bytes * 3 / 8 / (4 * width_);
+    if (!prefetches_ || depth() <= most || sums * 4 > target_.l2_bytes / 8) return;
+    if (c_.taps.empty() || c_.taps[0].count.is(1)) split_depth(most);
+    if (c_.taps.empty() || !c_.taps[0].count.constant()) return;
+    partial_ =
+        b_.buffer("partial", ir::DType::kFloat32, ir::BufferKind::kScratch, b_.integer(sums));
+  }
+
+  /// Makes the depth a tap of equal parts of at most that many elements, if it has a divisor for
+  /// it.
+  void split_depth(int64_t most) {
+    constexpr int64_t kMostParts = 16;
+    const int64_t whole = *c_.depth.constant();
+    int64_t parts = ceil_div(whole, most);
+    while (parts <= kMostParts && whole % parts != 0) ++parts;
+    if (parts > kMostParts) return;
+    const int64_t part = whole / parts;
+    c_.taps.insert(c_.taps.begin(), Tap{b_.integer(parts), c_.a_step * part, c_.b_step * part});
+    c_.depth = b_.integer(part);
+  }
+
   /// The columns that do not fill a panel.
-  void tail_panel(E full, E end, int width) {
+  void tail_panel(E full, E end) {
     if (auto known = c_.columns.constant()) {
-      const int64_t rest = *known % width;
+      const int64_t rest = *known % width_;
       if (rest == 0) return;
       const int vectors = static_cast<int>(ceil_div(rest, lanes_));
       E mask;
@@ -92,7 +126,7 @@ class Loops {
     }
     b_.if_then(full < end, [&] {
       std::vector<E> masks;
-      E rest = b_.let("rest", c_.columns - full * width);
+      E rest = b_.let("rest", c_.columns - full * width_);
       for (int v = 0; v < tile_.vectors; ++v)
         masks.push_back(b_.let("mask", lanes_below(rest - v * lanes_)));
       strips_of(full, tile_.vectors, masks);
@@ -101,21 +135,37 @@ class Loops {
 
   E lanes_below(E count) { return b_.ramp(b_.integer(0), 1, lanes_) < b_.broadcast(count, lanes_); }
 
-  /// All strips of the task over one panel. `masks`: none, one for the last vector, or one per
-  /// vector.
+  /// All strips of the task over one panel, part by part of the reduction. `masks`: none, one for
+  /// the last vector, or one per vector.
   void strips_of(E panel, int vectors, const std::vector<E>& masks) {
-    E panel_address = b_.let("pa", b_address_ + panel * c_.panel_step);
-    E column = b_.let("column", panel * (tile_.vectors * lanes_));
+    const E address = b_.let("pa", b_address_ + panel * c_.panel_step);
+    const E column = b_.let("column", panel * width_);
+    if (!partial_) return strips_of(Part{{}, b_.integer(0), address}, column, vectors, masks);
+    const Tap& outermost = c_.taps[0];
+    b_.loop("part", outermost.count, [&](E part) {
+      strips_of(Part{part, b_.let("pk", part * outermost.a_stride),
+                     b_.let("pw", address + part * outermost.b_stride)},
+                column, vectors, masks);
+    });
+  }
+
+  /// A part of the reduction over one panel.
+  struct Part {
+    E number;  ///< none: there is only one
+    E a_offset, b_address;
+  };
+
+  void strips_of(const Part& part, E column, int vectors, const std::vector<E>& masks) {
     if (!strips_.big_count.is(0)) {
       b_.loop("strip", first_strip_, b_.min(end_strip_, strips_.big_count), 1, [&](E strip) {
-        tile(strips_.big, vectors, strips_.start(strip), panel_address, column, masks, strip);
+        tile(strips_.big, vectors, strips_.start(strip), part, column, masks, strip);
       });
     }
     if (strips_.count.constant() && strips_.count.constant() == strips_.big_count.constant())
       return;
     if (strips_.small == 0) return;
     b_.loop("strip", b_.max(first_strip_, strips_.big_count), end_strip_, 1, [&](E strip) {
-      tile(strips_.small, vectors, strips_.start_small(strip), panel_address, column, masks, strip);
+      tile(strips_.small, vectors, strips_.start_small(strip), part, column, masks, strip);
     });
   }
 
@@ -125,18 +175,16 @@ class Loops {
     return masks[vector];
   }
 
-  void tile(int rows, int vectors, E first_row, E panel_address, E column,
+  void tile(int rows, int vectors, E first_row, const Part& part, E column,
             const std::vector<E>& masks, E strip) {
     std::vector<ContractionRow> points;
     for (int r = 0; r < rows; ++r) {
       points.push_back(c_.row(batch_, first_row + r));
       points.back().address = b_.let("a", points.back().address);
     }
-    std::vector<ir::R> accumulators;
-    const ir::VectorType type{ir::DType::kFloat32, static_cast<uint16_t>(lanes_)};
-    for (int i = 0; i < rows * vectors; ++i)
-      accumulators.push_back(b_.let_register("acc", b_.literal(0, type)));
-
+    strip = b_.let("s", strip - first_strip_);
+    const std::vector<ir::R> accumulators = first_sums(rows * vectors, part, strip);
+    const E next = prefetches_ ? b_.let("next", next_weights(part, strip)) : E();
     std::function<void(size_t, E, E)> reduce = [&](size_t depth, E a_offset, E b_offset) {
       if (depth < c_.taps.size()) {
         const Tap& tap = c_.taps[depth];
@@ -147,18 +195,44 @@ class Loops {
         });
         return;
       }
+      const E ahead =
+          prefetches_ ? b_.let("ahead", next + (b_offset - part.b_address) / spread()) : E();
       b_.loop("k", c_.depth, [&](E k) {
-        if (stream_weights_) prefetch(b_offset, k, strip);
+        if (prefetches_) prefetch(ahead + k * (width_ / spread()));
         step(points, accumulators, vectors, a_offset, b_offset, k, masks);
       });
     };
-    reduce(0, b_.integer(0), panel_address);
-    for (int r = 0; r < rows; ++r) {
-      for (int v = 0; v < vectors; ++v) {
-        c_.store(points[r], column + v * lanes_, accumulators[r * vectors + v], lanes_,
-                 mask_of(masks, v, vectors));
+    reduce(partial_ ? 1 : 0, part.a_offset, part.b_address);
+
+    auto store = [&] {
+      for (int r = 0; r < rows; ++r) {
+        for (int v = 0; v < vectors; ++v) {
+          c_.store(points[r], column + v * lanes_, accumulators[r * vectors + v], lanes_,
+                   mask_of(masks, v, vectors));
+        }
       }
+    };
+    if (!partial_) return store();
+    b_.if_then(part.number == c_.taps[0].count - 1, store, [&] {
+      for (int i = 0; i < rows * vectors; ++i) b_.store(*partial_, sum(strip, i), accumulators[i]);
+    });
+  }
+
+  /// Where the i-th accumulator of a strip of the task lies between parts.
+  E sum(E strip, int i) const { return strip * (tile_.rows * width_) + i * lanes_; }
+
+  /// Zeros, or what the parts before have summed.
+  std::vector<ir::R> first_sums(int count, const Part& part, E strip) {
+    const ir::VectorType type{ir::DType::kFloat32, static_cast<uint16_t>(lanes_)};
+    E later;
+    if (partial_) later = b_.let("later", b_.broadcast(b_.integer(0) < part.number, lanes_));
+    std::vector<ir::R> sums;
+    for (int i = 0; i < count; ++i) {
+      const E first =
+          partial_ ? b_.load(*partial_, sum(strip, i), lanes_, later) : b_.literal(0, type);
+      sums.push_back(b_.let_register("acc", first));
     }
+    return sums;
   }
 
   /// One element of the reduction. The smaller side of the tile is held in registers, the other
@@ -195,47 +269,44 @@ class Loops {
     }
   }
 
-  /// Weights larger than the cache arrive while the panel before is at work: over the first strips,
-  /// a line of the next panel for each step of the reduction.
-  void prefetch(E b_offset, E k, E strip) {
-    constexpr int kStrips = 4;
-    E next = b_offset + c_.panel_step + k * c_.b_step;
-    E line = b_.floor_mod(strip, b_.integer(kStrips)) * c_.b_step;
-    b_.prefetch(c_.b, next + line);
+  /// Over how many strips of a task the next part of the weights is prefetched: a power of two, so
+  /// that lines are dealt out evenly; a burst in one strip would wait for memory.
+  int spread() const {
+    int spread = 1;
+    while (spread < 8 && 2 * spread <= std::min(strip_block_, *strips_.count.constant()))
+      spread *= 2;
+    return spread;
+  }
+
+  /// What this strip prefetches first of the weights that follow the part: packed panels, their
+  /// parts and the panels of the next layer lie in the order in which they are read.
+  E next_weights(const Part& part, E strip) {
+    int64_t size = *c_.depth.constant() * width_;
+    for (size_t tap = partial_ ? 1 : 0; tap < c_.taps.size(); ++tap)
+      size *= c_.taps[tap].count.constant().value_or(1);
+    return part.b_address + size + b_.min(strip, b_.integer(spread() - 1)) * (size / spread());
+  }
+
+  /// The lines that belong to one step of the reduction.
+  void prefetch(E first) {
+    constexpr int kLine = 64 / 4;
+    for (int at = 0; at < std::max(width_ / spread(), 1); at += kLine)
+      b_.prefetch(c_.b, first + at);
   }
 
   LoopBuilder& b_;
-  const Contraction& c_;
+  Contraction c_;
   const Tile tile_;
-  const int lanes_;
+  const int lanes_, width_;
   const Target& target_;
   Strips strips_;
   int64_t strip_block_ = 1, panel_block_ = 1;
-  bool stream_weights_ = false;
+  bool prefetches_ = false;
+  std::optional<BufferId> partial_;  ///< sums between the parts of a reduction
   E batch_, first_strip_, end_strip_, b_address_;
 };
 
 }  // namespace
-
-Tile choose_tile(const Target& target, std::optional<int64_t> rows,
-                 std::optional<int64_t> columns) {
-  // Few rows: all of them, and as many vectors as fit; few chains of accumulators would be bound by
-  // latency.
-  const int registers = target.vector_registers;
-  const int lanes = target.lanes(4);
-  auto fits = [&](int r, int v) { return r * v + std::min(r, v) + 1 <= registers; };
-  const int usual = registers >= 32 ? 4 : 2;  // vectors of the usual tile
-  int most_rows = 1;
-  while (fits(most_rows + 1, usual)) ++most_rows;
-  if (!rows || *rows >= most_rows) {
-    const bool narrow = columns && *columns <= lanes && registers >= 32;
-    return narrow ? Tile{14, 2} : Tile{most_rows, usual};
-  }
-  const int r = static_cast<int>(std::max<int64_t>(1, *rows));
-  int vectors = usual;
-  while (vectors < 8 && fits(r, vectors + 1) && (!columns || vectors * lanes < *columns)) ++vectors;
-  return {r, vectors};
-}
 
 void contraction_loops(ir::LoopScope& scope, const Contraction& contraction, Tile tile) {
   Loops(scope, contraction, tile).run();

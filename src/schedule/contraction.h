@@ -11,20 +11,9 @@
 #include <vector>
 
 #include "ir/loop_scope.h"
+#include "schedule/tile.h"
 
 namespace tenon::schedule {
-
-/// A register tile: `rows` of A by `vectors` vectors of columns.
-struct Tile {
-  int rows;
-  int vectors;
-  bool operator==(const Tile&) const = default;
-};
-
-/// The largest tile for this many rows (nothing: unknown) whose accumulators, held operands and
-/// streamed operand fit the target's registers: rows * vectors + min(rows, vectors) + 1 <=
-/// registers.
-Tile choose_tile(const Target& target, std::optional<int64_t> rows, std::optional<int64_t> columns);
 
 /// One row of the result.
 struct ContractionRow {

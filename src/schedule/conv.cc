@@ -109,9 +109,9 @@ void loops(LoopScope& scope) {
     }
     scope.store(0, index, vector, {1, lanes, mask});
   };
-  Tile tile = choose_tile(scope.target(), c.rows.constant(), c.columns.constant());
-  tile.vectors = static_cast<int>(width) / scope.target().lanes(4);
-  contraction_loops(scope, c, tile);
+  contraction_loops(scope, c,
+                    choose_tile(scope.target(), c.rows.constant(), c.columns.constant(),
+                                static_cast<int>(width) / scope.target().lanes(4)));
 }
 
 }  // namespace

@@ -50,10 +50,10 @@ struct Shape {
 
 /// The tile with the fewest loads per multiplication whose accumulators, the weights of one input
 /// row and one input vector fit the registers; a tile of one row and no held weights where none
-/// does. Tiles of less than six accumulators would wait for their sums.
+/// does. Tiles of less than eight accumulators would wait for their sums.
 Shape choose_shape(const Target& target, const Axis& y, const Axis& x, std::optional<int64_t> rows,
                    std::optional<int64_t> columns) {
-  constexpr int kMostColumns = 8, kChains = 6;
+  constexpr int kMostColumns = 8, kChains = 8;
   Shape best{1, std::min<int>(kMostColumns, static_cast<int>(columns.value_or(kMostColumns)))};
   double least = INFINITY;
   for (int r = 1; r <= std::min<int64_t>(2, rows.value_or(2)); ++r) {

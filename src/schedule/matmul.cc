@@ -93,15 +93,17 @@ void loops(LoopScope& scope) {
   c.depth = scope.dim(a_type.dims[a_rank - 1]);
   c.a_step = a.strides[a_rank - 1];
   c.batches = batches;
+  const int lanes = scope.target().lanes(4);
   Tile tile = choose_tile(scope.target(), rows.constant(), c.columns.constant());
   const size_t b_rank = b_type.rank();
   if (packed > 0) {
-    tile.vectors = static_cast<int>(packed) / scope.target().lanes(4);
+    tile = choose_tile(scope.target(), rows.constant(), c.columns.constant(),
+                       static_cast<int>(packed) / lanes);
     c.panel_step = w.strides[b_rank - 3];
     c.b_step = w.strides[b_rank - 2];
     c.padded = true;
   } else {
-    c.panel_step = b.integer(int64_t{tile.vectors} * scope.target().lanes(4));
+    c.panel_step = b.integer(int64_t{tile.vectors} * lanes);
     c.b_step = w.strides[b_rank - 2];
   }
   c.b_address = [&](E batch) { return batch_address(w, b_type, b_matrix, batch_index(batch)); };

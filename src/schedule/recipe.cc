@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 
-#include "schedule/contraction.h"
 #include "schedule/families.h"
+#include "schedule/tile.h"
 
 namespace tenon::schedule {
 

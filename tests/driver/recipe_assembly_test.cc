@@ -67,6 +67,13 @@ TEST(RecipeAssembly, Conv) {
   expect_full_speed(conv({1, 64, 28, 28}, {128, 64, 3, 3}, 2, 1), 0.75);
   expect_full_speed(conv({1, 64, 28, 28}, {128, 64, 1, 1}, 1, 0), 0.75);
   expect_full_speed(conv({1, 3, 64, 64}, {64, 3, 7, 7}, 2, 3), 0.75);
+  expect_full_speed(conv({1, 512, 7, 7}, {512, 512, 3, 3}, 1, 1), 0.85);  // weights in parts
+}
+
+TEST(RecipeAssembly, Depthwise) {
+  expect_full_speed(conv({1, 64, 28, 28}, {64, 1, 3, 3}, 1, 1, 64), 0.75);
+  expect_full_speed(conv({1, 64, 28, 28}, {64, 1, 3, 3}, 2, 1, 64), 1);
+  expect_full_speed(conv({1, 64, 14, 14}, {64, 1, 5, 5}, 1, 2, 64), 0.75);
 }
 
 TEST(RecipeAssembly, MatMul) {

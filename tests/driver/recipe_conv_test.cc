@@ -65,6 +65,10 @@ TEST(DepthwiseRecipe, SizesKnownWhenRun) {
   expect_native_equals_reference(m.module, {{1, 10, 4, 3}});
 }
 
+TEST(ConvRecipe, LongReductionsAreDoneInParts) {
+  expect_conv({{1, 512, 5, 6}, {40, 512, 3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 1});
+}
+
 TEST(GroupedConvRecipe, GroupsOfEverySize) {
   expect_conv({{2, 16, 9, 7}, {12, 4, 3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 4});
   expect_conv({{1, 15, 8, 8}, {57, 5, 3, 3}, {2, 2}, {1, 1, 1, 1}, {1, 1}, 3});
