@@ -235,7 +235,7 @@ def compare(name, folder, dynamo):
     start = time.perf_counter()
     try:
         model = tenon.compile(path)
-    except tenon.CompileError as error:
+    except tenon.Error as error:
         return f"NOT COMPILED ({error.kind}): {error}"
     seconds = time.perf_counter() - start
     worst = 0.0

@@ -7,6 +7,7 @@
 
 #include <fstream>
 
+#include "driver/code_cache.h"
 #include "driver/compile.h"
 
 namespace nb = nanobind;
@@ -14,11 +15,16 @@ using tenon::driver::CompiledModel;
 
 namespace {
 
-/// (kind, text) of an error: the package raises its own exception from it.
+/// (kind, text): the package raises its own exception from it.
+nb::object describe(const tenon::Error& error) {
+  return nb::make_tuple(std::string(tenon::to_string(error.kind)), error.text());
+}
+
+/// A CompiledModel, or what `describe` gives.
 nb::object compile(const std::string& path, const std::string& target, uint32_t threads,
                    std::map<std::string, std::vector<int64_t>> shapes,
                    std::map<std::string, int64_t> symbols, std::set<std::string> without,
-                   const std::string& dump) {
+                   const std::string& dump, const std::string& cache) {
   tenon::driver::CompileOptions options;
   options.target = target;
   options.threads = static_cast<int>(threads);
@@ -26,14 +32,12 @@ nb::object compile(const std::string& path, const std::string& target, uint32_t 
   options.symbols = std::move(symbols);
   options.without = std::move(without);
   options.dump = dump;
+  options.cache = tenon::driver::cache_folder(cache);
   tenon::Result<CompiledModel> compiled = [&] {
     nb::gil_scoped_release unlocked;
     return tenon::driver::compile_file(path, options);
   }();
-  if (!compiled) {
-    const tenon::Error& error = compiled.error();
-    return nb::make_tuple(std::string(tenon::to_string(error.kind)), error.text());
-  }
+  if (!compiled) return describe(compiled.error());
   return nb::cast(std::move(*compiled));
 }
 
@@ -55,12 +59,10 @@ NB_MODULE(_compiler, m) {
                      return list;
                    })
       .def("save", [](const CompiledModel& c, const std::string& path) {
-        tenon::Result<void> saved = tenon::driver::save(c.artifact.bytes(), path);
-        if (!saved) {
-          PyErr_SetString(PyExc_OSError, saved.error().text().c_str());
-          throw nb::python_error();
-        }
+        const tenon::Result<void> saved = tenon::driver::save(c.artifact.bytes(), path);
+        return saved ? nb::none() : describe(saved.error());
       });
   m.def("compile", &compile, nb::arg("path"), nb::arg("target"), nb::arg("threads"),
-        nb::arg("shapes"), nb::arg("symbols"), nb::arg("without"), nb::arg("dump"));
+        nb::arg("shapes"), nb::arg("symbols"), nb::arg("without"), nb::arg("dump"),
+        nb::arg("cache"));
 }

@@ -2,13 +2,11 @@
 #define NPY_NO_DEPRECATED_API NPY_1_7_API_VERSION
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
-#include <nanobind/stl/unique_ptr.h>
 #include <numpy/arrayobject.h>
 
 #include <algorithm>
 #include <array>
-#include <cstring>
-#include <memory>
+#include <exception>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -37,23 +35,50 @@ int dtype_of(PyArrayObject* array) {
   return -1;
 }
 
-[[noreturn]] void raise(const tenon_error& error) {
-  PyObject* type = error.code == TENON_ERROR_INPUT    ? PyExc_ValueError
-                   : error.code == TENON_ERROR_IO     ? PyExc_OSError
-                   : error.code == TENON_ERROR_KERNEL ? PyExc_IndexError
-                                                      : PyExc_RuntimeError;
-  PyErr_SetString(type, error.message);
-  throw nb::python_error();
-}
+/// The package's exceptions and converters, which it hands over when it is imported.
+struct Package {
+  std::array<PyObject*, 7> errors;  // by TENON_ERROR code
+  PyObject* argument_error;         // wrong number or names of arguments
+  PyObject* adopt;                  // tenon._arrays.adopt
+  PyObject* release;                // tenon._arrays.release
+};
+Package package = {};
 
 [[noreturn]] void raise(PyObject* type, const std::string& message) {
   PyErr_SetString(type, message.c_str());
   throw nb::python_error();
 }
 
+[[noreturn]] void raise(const tenon_error& error) {
+  raise(package.errors.at(static_cast<size_t>(error.code)), error.message);
+}
+
+[[noreturn]] void raise_input(const std::string& message) {
+  raise(package.errors[TENON_ERROR_INPUT], message);
+}
+
+/// As many elements as asked for, without an allocation when they are few.
+template <class T>
+class Few {
+ public:
+  explicit Few(size_t count) {
+    if (count > few_.size()) many_.resize(count);
+    data_ = many_.empty() ? few_.data() : many_.data();
+  }
+  Few(const Few&) = delete;
+  T& operator[](size_t i) { return data_[i]; }
+  T* data() { return data_; }
+
+ private:
+  std::array<T, 8> few_{};
+  std::vector<T> many_;
+  T* data_;
+};
+
 /// A loaded model. Calls from several threads at once each get a context of their own.
 class Model {
  public:
+  /// `memory` keeps the bytes that the model was loaded from.
   Model(tenon_model* model, nb::object memory) : model_(model), memory_(std::move(memory)) {
     module_ = tenon_model_module(model);
   }
@@ -63,22 +88,22 @@ class Model {
   }
   Model(const Model&) = delete;
 
-  /// Positional arguments are inputs in order; keywords are inputs by name. Arrays of any strides.
-  /// `adopt` turns an object that is no array into (array, dtype number or -1, whether it is a
-  /// torch tensor).
-  nb::object call(nb::args args, nb::kwargs kwargs) {
-    const uint32_t count = module_->input_count;
-    if (args.size() + kwargs.size() != count)
-      raise(PyExc_TypeError, wrong_count(args.size() + kwargs.size()));
-    std::array<PyObject*, kFewInputs> few{};
-    std::vector<PyObject*> many(count > kFewInputs ? count : 0);
-    PyObject** inputs = many.empty() ? few.data() : many.data();
-    for (size_t k = 0; k < args.size(); ++k) inputs[k] = args[k].ptr();
-    for (auto [key, value] : kwargs) {
-      const size_t k = input_index(nb::cast<std::string>(key));
+  /// Positional arguments are inputs in order; keywords (may be null) are inputs by name. Arrays of
+  /// any strides; what is no array becomes one by `package.adopt`, which gives (array, dtype number
+  /// or -1, whether it is a torch tensor).
+  nb::object call(PyObject* args, PyObject* kwargs) {
+    const size_t count = module_->input_count, positional = PyTuple_GET_SIZE(args);
+    const size_t given = positional + (kwargs ? PyDict_GET_SIZE(kwargs) : 0);
+    if (given != count) raise(package.argument_error, wrong_count(given));
+    Few<PyObject*> inputs(count);
+    for (size_t k = 0; k < positional; ++k) inputs[k] = PyTuple_GET_ITEM(args, k);
+    PyObject *key = nullptr, *value = nullptr;
+    for (Py_ssize_t at = 0; kwargs && PyDict_Next(kwargs, &at, &key, &value);) {
+      const size_t k = input_index(nb::cast<std::string>(nb::handle(key)));
       if (inputs[k])
-        raise(PyExc_TypeError, "input '" + name(module_->inputs[k].name) + "' is given twice");
-      inputs[k] = value.ptr();
+        raise(package.argument_error,
+              "input '" + name(module_->inputs[k].name) + "' is given twice");
+      inputs[k] = value;
     }
     return run(inputs);
   }
@@ -126,12 +151,7 @@ class Model {
   uint32_t threads() const { return tenon_model_threads(model_); }
   uint64_t weight_bytes() const { return module_->weight_bytes; }
 
-  static inline PyObject* adopt = nullptr;    // tenon._arrays.adopt
-  static inline PyObject* release = nullptr;  // tenon._arrays.release
-
  private:
-  static constexpr size_t kFewInputs = 8;
-
   std::string name(uint32_t offset) const { return module_->strings + offset; }
 
   std::string wrong_count(size_t got) const {
@@ -151,7 +171,8 @@ class Model {
     for (uint32_t k = 0; k < module_->input_count; ++k) {
       names += (k ? ", " : "") + name(module_->inputs[k].name);
     }
-    raise(PyExc_TypeError, "the model has no input '" + wanted + "'; its inputs are " + names);
+    raise(package.argument_error,
+          "the model has no input '" + wanted + "'; its inputs are " + names);
   }
 
   tenon_context* take_context() {
@@ -175,51 +196,54 @@ class Model {
     idle_.push_back(context);
   }
 
-  nb::object run(PyObject** inputs) {
-    const uint32_t in_count = module_->input_count, out_count = module_->output_count;
-    std::vector<nb::object> held;  // contiguous copies and adopted arrays
-    bool torch = false;
-    std::vector<tenon_tensor> in(in_count), out(out_count);
-    for (uint32_t k = 0; k < in_count; ++k) {
-      PyObject* object = inputs[k];
-      int dtype = -1;
-      if (!PyArray_Check(object)) {
-        nb::object pair = nb::steal(PyObject_CallOneArg(adopt, object));
-        if (!pair.is_valid()) throw nb::python_error();
-        torch = torch || nb::cast<bool>(pair[2]);
-        dtype = nb::cast<int>(pair[1]);
-        held.push_back(pair[0]);
-        object = held.back().ptr();
-      }
-      auto* array = reinterpret_cast<PyArrayObject*>(object);
-      if (dtype < 0) dtype = dtype_of(array);
-      if (dtype < 0)
-        raise(PyExc_TypeError,
-              "input '" + name(module_->inputs[k].name) + "' has a dtype that Tenon lacks");
-      if (!PyArray_IS_C_CONTIGUOUS(array) || !PyArray_ISALIGNED(array) ||
-          !PyArray_ISNOTSWAPPED(array)) {
-        held.push_back(nb::steal(PyArray_NewCopy(array, NPY_CORDER)));
-        array = reinterpret_cast<PyArrayObject*>(held.back().ptr());
-      }
-      const int rank = PyArray_NDIM(array);
-      if (rank > static_cast<int>(TENON_MAX_RANK)) {
-        raise(PyExc_ValueError,
-              "input '" + name(module_->inputs[k].name) + "' has too many dimensions");
-      }
-      in[k] = {PyArray_DATA(array), static_cast<uint32_t>(dtype), static_cast<uint32_t>(rank), {}};
-      std::copy_n(PyArray_DIMS(array), rank, in[k].dims);
+  /// The argument as a dense tensor; `held` keeps what had to be made for it.
+  tenon_tensor read_input(size_t k, PyObject* object, nb::object& held, bool& torch) const {
+    auto named = [&] { return "input '" + name(module_->inputs[k].name) + "'"; };
+    int dtype = -1;
+    if (!PyArray_Check(object)) {
+      const nb::object adopted = nb::steal(PyObject_CallOneArg(package.adopt, object));
+      if (!adopted.is_valid()) throw nb::python_error();
+      torch = torch || nb::cast<bool>(adopted[2]);
+      dtype = nb::cast<int>(adopted[1]);
+      held = adopted[0];
+      object = held.ptr();
     }
+    auto* array = reinterpret_cast<PyArrayObject*>(object);
+    if (dtype < 0) dtype = dtype_of(array);
+    if (dtype < 0) raise(package.argument_error, named() + " has a dtype that Tenon lacks");
+    constexpr int kDense = NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED;
+    if (!PyArray_CHKFLAGS(array, kDense) || !PyArray_ISNOTSWAPPED(array)) {
+      PyArray_Descr* native = PyArray_DescrFromType(PyArray_TYPE(array));
+      held = nb::steal(PyArray_FromArray(array, native, kDense));
+      if (!held.is_valid()) throw nb::python_error();
+      array = reinterpret_cast<PyArrayObject*>(held.ptr());
+    }
+    const int rank = PyArray_NDIM(array);
+    if (rank > static_cast<int>(TENON_MAX_RANK)) raise_input(named() + " has too many dimensions");
+    tenon_tensor tensor = {
+        PyArray_DATA(array), static_cast<uint32_t>(dtype), static_cast<uint32_t>(rank), {}};
+    std::copy_n(PyArray_DIMS(array), rank, tensor.dims);
+    return tensor;
+  }
+
+  nb::object run(Few<PyObject*>& inputs) {
+    const uint32_t in_count = module_->input_count, out_count = module_->output_count;
+    bool torch = false;
+    Few<nb::object> held(in_count), results(out_count);
+    Few<tenon_tensor> in(in_count), out(out_count);
+    for (uint32_t k = 0; k < in_count; ++k) in[k] = read_input(k, inputs[k], held[k], torch);
     Lease lease{*this, take_context()};
-    tenon_error error = {};
+    tenon_error error;
     if (tenon_infer(lease.context, in.data(), out.data(), &error) != TENON_OK) raise(error);
-    std::vector<nb::object> results;
-    for (tenon_tensor& tensor : out) {
+    for (uint32_t k = 0; k < out_count; ++k) {
+      if (out[k].dtype == TENON_BF16 && !torch)
+        raise_input("numpy has no bfloat16: call the model with torch tensors");
       npy_intp dims[TENON_MAX_RANK];
-      std::copy_n(tensor.dims, tensor.rank, dims);
-      results.push_back(nb::steal(
-          PyArray_SimpleNew(static_cast<int>(tensor.rank), dims, kNumpyTypes[tensor.dtype])));
-      if (!results.back().is_valid()) throw nb::python_error();
-      tensor.data = PyArray_DATA(reinterpret_cast<PyArrayObject*>(results.back().ptr()));
+      std::copy_n(out[k].dims, out[k].rank, dims);
+      results[k] = nb::steal(
+          PyArray_SimpleNew(static_cast<int>(out[k].rank), dims, kNumpyTypes[out[k].dtype]));
+      if (!results[k].is_valid()) throw nb::python_error();
+      out[k].data = PyArray_DATA(reinterpret_cast<PyArrayObject*>(results[k].ptr()));
     }
     int32_t status;
     {
@@ -227,16 +251,13 @@ class Model {
       status = tenon_run(lease.context, in.data(), out.data(), &error);
     }
     if (status != TENON_OK) raise(error);
-    for (uint32_t k = 0; k < out_count; ++k) {
-      if (torch) {
-        results[k] = nb::handle(release)(results[k], static_cast<int>(out[k].dtype));
-      } else if (out[k].dtype == TENON_BF16) {
-        raise(PyExc_TypeError, "numpy has no bfloat16: call the model with torch tensors");
-      }
+    if (torch) {
+      for (uint32_t k = 0; k < out_count; ++k)
+        results[k] = nb::handle(package.release)(results[k], static_cast<int>(out[k].dtype));
     }
-    if (out_count == 1) return results[0];
+    if (out_count == 1) return std::move(results[0]);
     nb::list list;
-    for (nb::object& result : results) list.append(std::move(result));
+    for (uint32_t k = 0; k < out_count; ++k) list.append(std::move(results[k]));
     return list;
   }
 
@@ -254,7 +275,7 @@ class Model {
   bool profiling_ = false;
 };
 
-std::unique_ptr<Model> load(const std::string& path, uint32_t threads) {
+void load(Model* self, const std::string& path, uint32_t threads) {
   tenon_error error = {};
   const tenon_options options = {threads, nullptr};
   tenon_model* model = nullptr;
@@ -263,17 +284,33 @@ std::unique_ptr<Model> load(const std::string& path, uint32_t threads) {
     model = tenon_load(path.c_str(), &options, &error);
   }
   if (!model) raise(error);
-  return std::make_unique<Model>(model, nb::none());
+  new (self) Model(model, nb::none());
 }
 
-std::unique_ptr<Model> load_memory(nb::object buffer, uint64_t address, uint64_t bytes,
-                                   uint32_t threads) {
+void load_memory(Model* self, nb::object buffer, uint64_t address, uint64_t bytes,
+                 uint32_t threads) {
   tenon_error error = {};
   const tenon_options options = {threads, nullptr};
   tenon_model* model =
       tenon_load_memory(reinterpret_cast<const void*>(address), bytes, &options, &error);
   if (!model) raise(error);
-  return std::make_unique<Model>(model, std::move(buffer));
+  new (self) Model(model, std::move(buffer));
+}
+
+/// The type's call slot: no dispatch lies between Python and it.
+PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
+  if (!nb::inst_ready(self)) {
+    PyErr_SetString(PyExc_TypeError, "the model was not loaded");
+    return nullptr;
+  }
+  try {
+    return nb::inst_ptr<Model>(self)->call(args, kwargs).release().ptr();
+  } catch (nb::python_error& error) {
+    error.restore();
+  } catch (const std::exception& error) {
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+  }
+  return nullptr;
 }
 
 int import_numpy() {
@@ -285,18 +322,22 @@ int import_numpy() {
 
 NB_MODULE(_runtime, m) {
   if (import_numpy() < 0) throw nb::python_error();
-  nb::class_<Model>(m, "Model")
-      .def("__call__", &Model::call)
-      .def("describe", &Model::describe, nb::arg("outputs"))
-      .def("profile", &Model::profile, nb::arg("on"))
-      .def("profile_times", &Model::profile_times)
-      .def_prop_ro("threads", &Model::threads)
-      .def_prop_ro("weight_bytes", &Model::weight_bytes);
-  m.def("load", &load, nb::arg("path"), nb::arg("threads"));
-  m.def("load_memory", &load_memory, nb::arg("buffer"), nb::arg("address"), nb::arg("bytes"),
-        nb::arg("threads"));
-  m.def("set_converters", [](nb::object adopt, nb::object release) {
-    Model::adopt = adopt.release().ptr();
-    Model::release = release.release().ptr();
-  });
+  static PyType_Slot slots[] = {{Py_tp_call, reinterpret_cast<void*>(&call)}, {0, nullptr}};
+  nb::class_<Model>(m, "Model", nb::type_slots(slots))
+      .def("__init__", &load, nb::arg("path"), nb::arg("threads"))
+      .def("__init__", &load_memory, nb::arg("buffer"), nb::arg("address"), nb::arg("bytes"),
+           nb::arg("threads"))
+      .def("_describe", &Model::describe, nb::arg("outputs"))
+      .def("_profile", &Model::profile, nb::arg("on"))
+      .def("_profile_times", &Model::profile_times)
+      .def_prop_ro("threads", &Model::threads, "How many threads a call uses at most.")
+      .def_prop_ro("weight_bytes", &Model::weight_bytes, "Bytes of weights, packed.");
+  m.def("set_package",
+        [](nb::list errors, nb::object argument_error, nb::object adopt, nb::object release) {
+          for (size_t code = 0; code < package.errors.size(); ++code)
+            package.errors[code] = nb::object(errors[code]).release().ptr();
+          package.argument_error = argument_error.release().ptr();
+          package.adopt = adopt.release().ptr();
+          package.release = release.release().ptr();
+        });
 }

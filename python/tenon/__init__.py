@@ -1,12 +1,46 @@
 """Tenon compiles PyTorch models, exported to ONNX, to native code.
 
-    >>> model = tenon.compile("resnet50.onnx", threads=2)   # doctest: +SKIP
-    >>> y = model(x)                                        # doctest: +SKIP
-    >>> model.save("resnet50.tenon")                        # doctest: +SKIP
-    >>> model = tenon.load("resnet50.tenon", threads=2)     # doctest: +SKIP
+>>> import numpy, tenon
+>>> model = tenon.compile("linear.onnx", threads=2)
+>>> model
+<tenon.Model (x: float32[1, 4]) -> (y: float32[1, 3])>
+>>> y = model(numpy.ones((1, 4), numpy.float32))
+>>> y.shape, y.dtype
+((1, 3), dtype('float32'))
+>>> model.save("linear.tenon")
+>>> tenon.load("linear.tenon", threads=2)(numpy.ones((1, 4), numpy.float32)).tolist() == y.tolist()
+True
 """
 
-from ._model import CompileError, Model, Tensor, compile, load
+from ._errors import (
+    ArgumentError,
+    Error,
+    FileError,
+    InputError,
+    ModelError,
+    OutOfMemoryError,
+    RunError,
+    ShapeError,
+    UnsupportedError,
+    UsageError,
+)
+from ._model import Model, StepTime, Tensor, compile, load
 
-__all__ = ["CompileError", "Model", "Tensor", "compile", "load"]
+__all__ = [
+    "ArgumentError",
+    "Error",
+    "FileError",
+    "InputError",
+    "Model",
+    "ModelError",
+    "OutOfMemoryError",
+    "RunError",
+    "ShapeError",
+    "StepTime",
+    "Tensor",
+    "UnsupportedError",
+    "UsageError",
+    "compile",
+    "load",
+]
 __version__ = "0.1.0"

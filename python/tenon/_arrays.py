@@ -2,6 +2,8 @@
 
 import numpy
 
+from ._errors import ArgumentError
+
 _BFLOAT16 = 10  # the number of bf16 in runtime/abi.h
 
 
@@ -13,14 +15,14 @@ def adopt(value):
 
         value = value.detach()
         if value.device.type != "cpu":
-            raise TypeError(f"Tenon runs on the CPU, but an argument is on {value.device}: call .cpu() first")
+            raise ArgumentError(f"Tenon runs on the CPU, but an argument is on {value.device}: call .cpu() first")
         value = value.resolve_conj().resolve_neg()
         if value.dtype == torch.bfloat16:
             return value.contiguous().view(torch.int16).numpy(), _BFLOAT16, True
         return value.numpy(), -1, True
     array = numpy.asarray(value)
     if array.dtype == object:
-        raise TypeError(f"cannot make an array of {type(value).__name__}")
+        raise ArgumentError(f"cannot make an array of {type(value).__name__}")
     return array, -1, False
 
 

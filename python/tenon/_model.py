@@ -1,92 +1,121 @@
 """Compiled models: how they are made, called, saved and looked at."""
 
+from __future__ import annotations
+
 import os
 import shutil
-from typing import NamedTuple
+import tempfile
+from typing import Any, Iterable, Mapping, NamedTuple, Sequence, Union
 
-from . import _arrays, _runtime
+from . import _arrays, _errors, _runtime
 
-_runtime.set_converters(_arrays.adopt, _arrays.release)
+_runtime.set_package(_errors.BY_CODE, _errors.ArgumentError, _arrays.adopt, _arrays.release)
 
-
-class CompileError(Exception):
-    """A model that cannot be compiled. `kind` is one of the kinds in docs/cli.md, such as "unsupported"."""
-
-    def __init__(self, kind, message):
-        super().__init__(message)
-        self.kind = kind
+Path = Union[str, "os.PathLike[str]"]
 
 
 class Tensor(NamedTuple):
     """An input or output of a model; a size of None is free."""
 
     name: str
-    shape: tuple
+    shape: tuple[int | None, ...]
     dtype: str
 
 
-class Model:
-    """A compiled model. Call it with numpy arrays or torch CPU tensors, by position or by name.
+class StepTime(NamedTuple):
+    """What one step of a model costs: the nodes it computes, and of one call seconds, operations and bytes moved."""
 
-    The result is of the same kind as the arguments: one array, or a list when there are several outputs. Wrong shapes
-    and dtypes raise ValueError, an index out of range in the model's data IndexError. Calls from several threads at
-    once are safe and run side by side.
+    nodes: str
+    seconds: float
+    flops: int
+    bytes: int
+
+
+class Model(_runtime.Model):
+    """A compiled model. Call it with numpy arrays or torch CPU tensors of any strides, by position or by name.
+
+    The result is of the same kind as the arguments: one array, or a list when there are several outputs. Calls release
+    the GIL; calls from several threads at once are safe and run side by side.
+
+    >>> model = tenon.compile("linear.onnx")
+    >>> x = numpy.ones((1, 4), numpy.float32)
+    >>> bool((model(x) == model(x=x)).all())
+    True
+    >>> model(x[0])
+    Traceback (most recent call last):
+        ...
+    tenon._errors.InputError: input 'x' is f32[1, 4] but the call gives f32[4]: it must have 2 dims, not 1
     """
 
-    def __init__(self, native, source):
-        self._native = native
-        self._source = source  # the CompiledModel, or the path it was loaded from
+    _source: Any  # the CompiledModel, or the path that was loaded
 
-    def __call__(self, *inputs, **named):
-        return self._native(*inputs, **named)
-
-    @property
-    def inputs(self):
-        """Name, shape and dtype of each input."""
-        return [Tensor(*entry) for entry in self._native.describe(outputs=False)]
-
-    @property
-    def outputs(self):
-        """Name, shape and dtype of each output."""
-        return [Tensor(*entry) for entry in self._native.describe(outputs=True)]
-
-    @property
-    def threads(self):
-        """How many threads a call uses at most."""
-        return self._native.threads
-
-    @property
-    def compile_seconds(self):
-        """Seconds of each step of the compilation, by name; empty for a loaded model."""
-        return {} if isinstance(self._source, str) else dict(self._source.steps)
-
-    def save(self, path):
-        """Writes the model to one .tenon file, which `load` and the C runtime read."""
-        if isinstance(self._source, str):
-            shutil.copyfile(self._source, path)
-        else:
-            self._source.save(os.fspath(path))
-
-    def profile(self, *inputs, runs=10, **named):
-        """Time of each step, measured over `runs` calls: a list of (name, seconds per call, flops, bytes)."""
-        self(*inputs, **named)
-        self._native.profile(on=True)
-        try:
-            for _ in range(runs):
-                self(*inputs, **named)
-            times = self._native.profile_times()
-        finally:
-            self._native.profile(on=False)
-        return [(name, seconds / runs, flops, size) for name, seconds, flops, size in times]
-
-    def __repr__(self):
+    def __repr__(self) -> str:
         def show(tensors):
-            return ", ".join(f"{t.name}: {t.dtype}{list(t.shape)}" for t in tensors)
+            return ", ".join(f"{t.name}: {t.dtype}[{', '.join('?' if d is None else str(d) for d in t.shape)}]" for t in tensors)
 
         return f"<tenon.Model ({show(self.inputs)}) -> ({show(self.outputs)})>"
 
+    @property
+    def inputs(self) -> list[Tensor]:
+        """Name, shape and dtype of each input.
 
-def compile(path, *, threads=1, shapes=None, target="native", without=(), dump=None):
+        >>> tenon.compile("linear.onnx").inputs
+        [Tensor(name='x', shape=(1, 4), dtype='float32')]
+        """
+        return [Tensor(*entry) for entry in self._describe(outputs=False)]
+
+    @property
+    def outputs(self) -> list[Tensor]:
+        """Name, shape and dtype of each output."""
+        return [Tensor(*entry) for entry in self._describe(outputs=True)]
+
+    @property
+    def compile_seconds(self) -> dict[str, float]:
+        """Seconds of each step of the compilation, by name; empty for a loaded model."""
+        return {} if isinstance(self._source, str) else dict(self._source.steps)
+
+    def save(self, path: Path) -> None:
+        """Writes the model to one .tenon file, which `load` and the C runtime read. The file appears whole or not at all."""
+        path = os.fspath(path)
+        if not isinstance(self._source, str):
+            if (problem := self._source.save(path)) is not None:
+                raise _errors.of_kind(*problem)
+            return
+        try:
+            with tempfile.TemporaryDirectory(dir=os.path.dirname(os.path.abspath(path))) as folder:
+                whole = os.path.join(folder, "model")
+                shutil.copyfile(self._source, whole)
+                os.replace(whole, path)
+        except OSError as error:
+            raise _errors.FileError(f"cannot write '{path}': {error.strerror}") from error
+
+    def profile(self, *inputs: Any, runs: int = 10, **named: Any) -> list[StepTime]:
+        """Time of each step in the order of execution, the mean of `runs` calls.
+
+        >>> [step.nodes for step in tenon.compile("linear.onnx").profile(numpy.ones((1, 4), numpy.float32))]
+        ['linear (Gemm)']
+        """
+        self(*inputs, **named)
+        self._profile(on=True)
+        try:
+            for _ in range(runs):
+                self(*inputs, **named)
+            times = self._profile_times()
+        finally:
+            self._profile(on=False)
+        return [StepTime(name, seconds / runs, flops, size) for name, seconds, flops, size in times]
+
+
+def compile(
+    path: Path,
+    *,
+    threads: int = 1,
+    shapes: Mapping[str, int | Sequence[int]] | None = None,
+    target: str = "native",
+    without: Iterable[str] = (),
+    dump: Path | None = None,
+    cache: Path | None = None,
+) -> Model:
     """Compiles an .onnx file.
 
     threads: how many threads a call of the model uses at most.
@@ -94,20 +123,39 @@ def compile(path, *, threads=1, shapes=None, target="native", without=(), dump=N
     target: the CPU to compile for, as the command line's --target.
     without: names of pipeline steps to leave out.
     dump: a folder for the text of the model after each step that changed it.
+    cache: the folder that keeps compiled kernels, or "off"; by default $TENON_CACHE, else tenon in the user's cache
+    folder.
 
-    Raises CompileError, which says what is wrong, where, and what to do.
+    Raises a `tenon.Error`, which says what is wrong, where, and what to do.
+
+    >>> tenon.compile("missing.onnx")
+    Traceback (most recent call last):
+        ...
+    tenon._errors.FileError: missing.onnx: No such file or directory
     """
     from . import _compiler
 
     fixed = {k: list(v) for k, v in (shapes or {}).items() if not isinstance(v, int)}
     symbols = {k: v for k, v in (shapes or {}).items() if isinstance(v, int)}
-    compiled = _compiler.compile(os.fspath(path), target, threads, fixed, symbols, set(without), os.fspath(dump or ""))
+    compiled = _compiler.compile(
+        os.fspath(path), target, threads, fixed, symbols, set(without), os.fspath(dump or ""), os.fspath(cache or "")
+    )
     if isinstance(compiled, tuple):
-        raise CompileError(*compiled)
-    return Model(_runtime.load_memory(compiled, compiled.address, compiled.bytes, threads), compiled)
+        raise _errors.of_kind(*compiled)
+    model = Model(compiled, compiled.address, compiled.bytes, threads)
+    model._source = compiled
+    return model
 
 
-def load(path, *, threads=1):
-    """Loads a .tenon file. Its weights are mapped, so they are shared between processes and read when first used."""
+def load(path: Path, *, threads: int = 1) -> Model:
+    """Loads a .tenon file, without the compiler. Its weights are mapped, so they are shared between processes and read
+    when first used.
+
+    >>> tenon.compile("linear.onnx").save("linear.tenon")
+    >>> tenon.load("linear.tenon").threads
+    1
+    """
     path = os.fspath(path)
-    return Model(_runtime.load(path, threads), path)
+    model = Model(path, threads)
+    model._source = path
+    return model

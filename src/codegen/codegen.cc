@@ -21,9 +21,10 @@
 namespace tenon::codegen {
 namespace {
 
-// Independent of the number of threads, so that the image is too.
-constexpr size_t kFunctionsPerModule = 8;
-constexpr uint64_t kPage = 4096;
+/// Where code may be moved to: AArch64 reaches its constants by page, others by distance alone.
+uint64_t alignment(const Target& target) {
+  return target.triple.starts_with("aarch64") ? 4096 : 64;
+}
 
 std::unique_ptr<llvm::TargetMachine> make_machine(const Target& target) {
   static const bool initialized = [] {
@@ -58,24 +59,21 @@ std::unique_ptr<llvm::TargetMachine> make_machine(const Target& target) {
 struct Unit {
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> module;
-  std::vector<std::string> symbols;  // of the functions, in order
+  std::string symbol;  // of the function
 };
 
-std::unique_ptr<Unit> make_unit(std::span<const ir::Function> functions, const Target& target,
-                                bool checked, const llvm::TargetMachine& machine) {
+std::unique_ptr<Unit> make_unit(const ir::Function& function, const Target& target, bool checked,
+                                const llvm::TargetMachine& machine) {
   auto unit = std::make_unique<Unit>();
   unit->module = std::make_unique<llvm::Module>("tenon", unit->context);
   unit->module->setTargetTriple(target.triple);
   unit->module->setDataLayout(machine.createDataLayout());
-  for (const ir::Function& function : functions) {
-    llvm::Function* kernel = emit(function, target, checked, *unit->module);
-    unit->symbols.push_back(kernel->getName().str());
-  }
+  unit->symbol = emit(function, target, checked, *unit->module)->getName().str();
   return unit;
 }
 
-llvm::SmallVector<char, 0> generate(Unit& unit, llvm::TargetMachine& machine,
-                                    llvm::CodeGenFileType type) {
+llvm::SmallVector<char, 0> write(Unit& unit, llvm::TargetMachine& machine,
+                                 llvm::CodeGenFileType type) {
   llvm::SmallVector<char, 0> output;
   llvm::raw_svector_ostream stream(output);
   llvm::legacy::PassManager passes;
@@ -85,59 +83,66 @@ llvm::SmallVector<char, 0> generate(Unit& unit, llvm::TargetMachine& machine,
   return output;
 }
 
-Image compile_unit(std::span<const ir::Function> functions, const Target& target, bool checked,
-                   llvm::TargetMachine& machine) {
-  std::unique_ptr<Unit> unit = make_unit(functions, target, checked, machine);
-  llvm::SmallVector<char, 0> object = generate(*unit, machine, llvm::CodeGenFileType::ObjectFile);
-  return link(llvm::MemoryBufferRef({object.data(), object.size()}, "kernels"), unit->symbols);
+Code generate_one(const ir::Function& function, const Target& target, bool checked,
+                  llvm::TargetMachine& machine) {
+  std::unique_ptr<Unit> unit = make_unit(function, target, checked, machine);
+  llvm::SmallVector<char, 0> object = write(*unit, machine, llvm::CodeGenFileType::ObjectFile);
+  return link(llvm::MemoryBufferRef({object.data(), object.size()}, "kernel"), unit->symbol);
 }
 
 }  // namespace
 
-Image compile(std::span<const ir::Function> functions, const Target& target,
-              const CodegenOptions& options) {
-  size_t units = (functions.size() + kFunctionsPerModule - 1) / kFunctionsPerModule;
-  std::vector<Image> parts(units);
-  std::vector<std::exception_ptr> failures(units);
+std::vector<Code> generate(std::span<const ir::Function* const> functions, const Target& target,
+                           const CodegenOptions& options) {
+  std::vector<Code> codes(functions.size());
+  std::vector<std::exception_ptr> failures(functions.size());
   std::atomic<size_t> next = 0;
   auto work = [&] {
     std::unique_ptr<llvm::TargetMachine> machine;
-    for (size_t unit = next++; unit < units; unit = next++) {
+    for (size_t i = next++; i < functions.size(); i = next++) {
       try {
         if (!machine) machine = make_machine(target);
-        size_t first = unit * kFunctionsPerModule;
-        size_t count = std::min(kFunctionsPerModule, functions.size() - first);
-        parts[unit] =
-            compile_unit(functions.subspan(first, count), target, options.checked, *machine);
+        codes[i] = generate_one(*functions[i], target, options.checked, *machine);
       } catch (...) {
-        failures[unit] = std::current_exception();
+        failures[i] = std::current_exception();
       }
     }
   };
   {
     std::vector<std::jthread> helpers;
-    for (size_t i = 1; i < std::min(units, static_cast<size_t>(std::max(options.threads, 1)));
-         ++i) {
-      helpers.emplace_back(work);
-    }
+    const auto threads = static_cast<size_t>(std::max(options.threads, 1));
+    for (size_t i = 1; i < std::min(functions.size(), threads); ++i) helpers.emplace_back(work);
     work();
   }
+  for (const std::exception_ptr& failure : failures) {
+    if (failure) std::rethrow_exception(failure);
+  }
+  return codes;
+}
+
+Image join(std::span<const Code> codes, const Target& target) {
+  const uint64_t align = alignment(target);
   Image image;
-  for (size_t unit = 0; unit < units; ++unit) {
-    if (failures[unit]) std::rethrow_exception(failures[unit]);
-    // Every part was linked for a page-aligned place.
-    size_t start = (image.code.size() + kPage - 1) / kPage * kPage;
+  for (const Code& code : codes) {
+    const size_t start = (image.code.size() + align - 1) / align * align;
     image.code.resize(start);
-    image.code.insert(image.code.end(), parts[unit].code.begin(), parts[unit].code.end());
-    for (uint64_t entry : parts[unit].entries) image.entries.push_back(start + entry);
+    image.code.insert(image.code.end(), code.bytes.begin(), code.bytes.end());
+    image.entries.push_back(start + code.entry);
   }
   return image;
+}
+
+Image compile(std::span<const ir::Function> functions, const Target& target,
+              const CodegenOptions& options) {
+  std::vector<const ir::Function*> pointers;
+  for (const ir::Function& function : functions) pointers.push_back(&function);
+  return join(generate(pointers, target, options), target);
 }
 
 std::string llvm_text(const ir::Function& function, const Target& target,
                       const CodegenOptions& options) {
   auto machine = make_machine(target);
-  auto unit = make_unit({&function, 1}, target, options.checked, *machine);
+  auto unit = make_unit(function, target, options.checked, *machine);
   std::string text;
   llvm::raw_string_ostream stream(text);
   unit->module->print(stream, nullptr);
@@ -147,8 +152,8 @@ std::string llvm_text(const ir::Function& function, const Target& target,
 std::string assembly(const ir::Function& function, const Target& target,
                      const CodegenOptions& options) {
   auto machine = make_machine(target);
-  auto unit = make_unit({&function, 1}, target, options.checked, *machine);
-  auto text = generate(*unit, *machine, llvm::CodeGenFileType::AssemblyFile);
+  auto unit = make_unit(function, target, options.checked, *machine);
+  auto text = write(*unit, *machine, llvm::CodeGenFileType::AssemblyFile);
   return {text.begin(), text.end()};
 }
 

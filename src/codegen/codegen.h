@@ -31,13 +31,31 @@ struct CodegenOptions {
   int threads = 1;
 };
 
-/// Machine code and the constants that it reads. Position independent: a copy runs at any
-/// 4096-byte aligned address, mapped readable and executable.
+/// Machine code of one function and the constants that it reads. Position independent, but for the
+/// alignment that `join` gives it.
+struct Code {
+  std::vector<std::byte> bytes;
+  uint64_t entry = 0;  ///< offset of the function
+};
+
+/// On options.threads threads.
+std::vector<Code> generate(std::span<const ir::Function* const> functions, const Target& target,
+                           const CodegenOptions& options = {});
+
+/// What code depends on besides function, target and options: the builds of this program and of
+/// LLVM. Empty when that cannot be told.
+std::string generator_identity();
+
+/// The code of several functions. A copy runs at any 4096-byte aligned address, mapped readable and
+/// executable.
 struct Image {
   std::vector<std::byte> code;
   std::vector<uint64_t> entries;  ///< entry i is the offset of function i in `code`
 };
 
+Image join(std::span<const Code> codes, const Target& target);
+
+/// `generate`, then `join`.
 Image compile(std::span<const ir::Function> functions, const Target& target,
               const CodegenOptions& options = {});
 

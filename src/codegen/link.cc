@@ -117,19 +117,15 @@ class Context : public jitlink::JITLinkContext {
 
 }  // namespace
 
-Image link(llvm::MemoryBufferRef object, std::span<const std::string> symbols) {
+Code link(llvm::MemoryBufferRef object, const std::string& symbol) {
   auto graph = jitlink::createLinkGraphFromObject(object);
   if (!graph) internal_error(llvm::toString(graph.takeError()), __FILE__, __LINE__);
   Outcome outcome;
   jitlink::link(std::move(*graph), std::make_unique<Context>(outcome));
   TENON_CHECK(outcome.finished, "cannot link: " + outcome.error);
-  Image image{std::move(outcome.bytes), {}};
-  for (const std::string& symbol : symbols) {
-    auto found = outcome.offsets.find(symbol);
-    TENON_CHECK(found != outcome.offsets.end(), "no code for " + symbol);
-    image.entries.push_back(found->second);
-  }
-  return image;
+  const auto found = outcome.offsets.find(symbol);
+  TENON_CHECK(found != outcome.offsets.end(), "no code for " + symbol);
+  return {std::move(outcome.bytes), found->second};
 }
 
 }  // namespace tenon::codegen

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "base/target.h"
+#include "commands/against.h"
 #include "commands/command.h"
 #include "commands/compile_options.h"
 #include "commands/inputs.h"
@@ -25,6 +26,7 @@ using Json = nlohmann::ordered_json;
 struct Arguments {
   std::string model, inputs;
   CompileArguments compile;
+  std::vector<std::string> against;
   double seconds = 3;
   bool profile = false;
 };
@@ -106,7 +108,21 @@ Json report_latency(Report& report, const measure::Summary& s) {
           {"min", s.min}, {"mean", s.mean}, {"stddev", s.stddev}, {"count", s.count}};
 }
 
+/// The file that other engines read.
+Result<std::filesystem::path> onnx_beside(const std::filesystem::path& model) {
+  std::filesystem::path onnx = model;
+  onnx.replace_extension(".onnx");
+  if (std::filesystem::exists(onnx)) return onnx;
+  return fail(ErrorKind::kIo,
+              fmt::format("--against needs '{}' for the other engines", onnx.string()), {},
+              "put the file that the model was compiled from beside it");
+}
+
 Result<Report> bench(const Arguments& arguments) {
+  Contest contest{{}, arguments.against, arguments.seconds};
+  if (!arguments.against.empty()) {
+    TENON_TRY(contest.onnx, onnx_beside(arguments.model));
+  }
   TENON_TRY(const driver::CompileOptions options, compile_options(arguments.compile));
   Result<Model> opened = Model::open(arguments.model, arguments.compile.threads, options);
   end_progress();
@@ -143,6 +159,9 @@ Result<Report> bench(const Arguments& arguments) {
                  {"resident", memory.resident},
                  {"peak", memory.peak}}}};
   json["latency_seconds"] = report_latency(report, measure::summarize(calls.seconds));
+  if (!arguments.against.empty()) {
+    TENON_TRY_DO(run_contest(contest, model, inputs, call, report, json));
+  }
   if (arguments.profile) {
     TENON_TRY(const Target target, find_target(model.target()));
     const measure::Roofline roofline =
@@ -170,12 +189,19 @@ void add_bench(CLI::App& app, Common& common, Action& chosen) {
       ->check(CLI::Range(0.0, 1e6));
   command.add_flag("--profile", arguments->profile,
                    "Time of each step too, beside what this machine can do at most");
+  command
+      .add_option("--against", arguments->against,
+                  "Engines to time in turn with: ort, openvino, eager, inductor (the Python "
+                  "package's; eager and inductor need the PyTorch module beside as .pt2 or .pt)")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   add_compile_options(command, arguments->compile);
   command.add_flag("--json", common.json, "Print one JSON object; times in seconds");
   command.footer(
       "Examples:\n"
       "  tenon bench resnet50.tenon --threads 2\n"
       "  tenon bench bert.onnx --inputs in.npz --profile\n"
+      "  tenon bench resnet50.onnx --threads 2 --against ort,openvino,eager\n"
       "  tenon bench resnet50.tenon --seconds 10 --json | jq .latency_seconds.p50");
   command.callback([arguments, &chosen] { chosen = [arguments] { return bench(*arguments); }; });
 }

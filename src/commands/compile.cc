@@ -96,11 +96,11 @@ Result<Report> compile(const Arguments& arguments) {
 
   Report report;
   report.text = fmt::format(
-      "{} -> {}\n  {} for {}: {} kernels in {} steps, {} of code, {} of weights\n  compiled in "
-      "{:.2f} s\n",
+      "{} -> {}\n  {} for {}: {} kernels ({} from the cache) in {} steps, {} of code, {} of "
+      "weights\n  compiled in {:.2f} s\n",
       arguments.model, arguments.output, format_bytes(compiled.artifact.bytes().size()),
-      header.target, plan.kernel_count, plan.step_count, format_bytes(header.code_bytes),
-      format_bytes(header.weights_bytes), compiled.seconds);
+      header.target, plan.kernel_count, compiled.cached_kernels, plan.step_count,
+      format_bytes(header.code_bytes), format_bytes(header.weights_bytes), compiled.seconds);
   nlohmann::ordered_json steps = describe_steps(compiled.steps, arguments.verbose, report.text);
   const nlohmann::ordered_json json = {{"model", arguments.model},
                                        {"output", arguments.output},
@@ -110,6 +110,7 @@ Result<Report> compile(const Arguments& arguments) {
                                        {"code_bytes", header.code_bytes},
                                        {"weight_bytes", header.weights_bytes},
                                        {"kernels", plan.kernel_count},
+                                       {"cached_kernels", compiled.cached_kernels},
                                        {"steps", plan.step_count},
                                        {"compile_steps", std::move(steps)}};
   report.json = to_text(json);

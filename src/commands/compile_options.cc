@@ -11,6 +11,7 @@
 
 #include "base/contains.h"
 #include "base/target.h"
+#include "driver/code_cache.h"
 
 namespace tenon::commands {
 namespace {
@@ -69,6 +70,10 @@ void add_compile_options(CLI::App& app, CompileArguments& arguments) {
       ->allow_extra_args(false);
   app.add_flag("--checked", arguments.checked,
                "Generated code checks every load and store against its buffer's bounds");
+  app.add_option(
+      "--cache", arguments.cache,
+      "Folder that keeps compiled kernels, or \"off\" (default: $TENON_CACHE, else tenon in "
+      "the user's cache folder)");
   app.add_option("--dump", arguments.dump,
                  "Folder for the model's text after each step that changed it");
 }
@@ -80,6 +85,7 @@ Result<driver::CompileOptions> compile_options(const CompileArguments& arguments
       arguments.threads ? arguments.threads : std::max(1U, std::thread::hardware_concurrency()));
   options.checked = arguments.checked;
   options.dump = arguments.dump;
+  options.cache = driver::cache_folder(arguments.cache);
   options.without = {arguments.without.begin(), arguments.without.end()};
   Error wrong{ErrorKind::kUsage, {}};
   for (const std::string& text : arguments.shapes) {

@@ -88,10 +88,22 @@ void describe_plan(Draft& draft, const PlanView& view) {
   draft.json["code_bytes"] = header.code_bytes;
   draft.json["weight_bytes"] = header.weights_bytes;
 
+  if (const std::optional<tenon_memory> memory = view.memory()) {
+    draft.text += fmt::format(
+        "memory\n  arena {} (at least {} are in use at one step), scratch {} per thread\n",
+        format_bytes(memory->arena), format_bytes(memory->live), format_bytes(memory->scratch));
+    draft.json["memory"] = {
+        {"arena", memory->arena}, {"live", memory->live}, {"scratch", memory->scratch}};
+  } else {
+    draft.text += "memory\n  depends on free sizes\n";
+    draft.json["memory"] = nullptr;
+  }
+
   const std::vector<uint64_t> code = view.kernel_code_bytes();
-  draft.text += fmt::format("steps\n  {:>5} {:>6} {:>10} {:>9} {:>10} {:>10}  nodes\n", "step",
-                            "kernel", "code", "tasks", "MFLOP", "MB moved");
+  draft.text += fmt::format("steps\n  {:>5} {:>6} {:>12} {:>10} {:>9} {:>10} {:>10}  nodes\n",
+                            "step", "kernel", "recipe", "code", "tasks", "MFLOP", "MB moved");
   draft.json["steps"] = Json::array();
+  std::optional<int64_t> total_flops = 0, total_bytes = 0;
   auto number = [](std::optional<int64_t> value, double unit, int digits) {
     return value ? fmt::format("{:.{}f}", static_cast<double>(*value) / unit, digits) : "?";
   };
@@ -100,16 +112,24 @@ void describe_plan(Draft& draft, const PlanView& view) {
     const tenon_step& step = plan.steps[i];
     const auto tasks = view.constant(step.tasks), flops = view.constant(step.flops),
                bytes = view.constant(step.bytes);
-    draft.text += fmt::format("  {:>5} {:>6} {:>10} {:>9} {:>10} {:>10}  {}\n", i, step.kernel,
-                              format_bytes(code[step.kernel]), number(tasks, 1, 0),
-                              number(flops, 1e6, 2), number(bytes, 1e6, 2), view.string(step.name));
+    draft.text +=
+        fmt::format("  {:>5} {:>6} {:>12} {:>10} {:>9} {:>10} {:>10}  {}\n", i, step.kernel,
+                    view.recipes()[i], format_bytes(code[step.kernel]), number(tasks, 1, 0),
+                    number(flops, 1e6, 2), number(bytes, 1e6, 2), view.string(step.name));
+    for (auto [sum, value] : {std::pair(&total_flops, flops), std::pair(&total_bytes, bytes)})
+      *sum = *sum && value ? std::optional(**sum + *value) : std::nullopt;
     draft.json["steps"].push_back({{"nodes", view.string(step.name)},
                                    {"kernel", step.kernel},
+                                   {"recipe", view.recipes()[i]},
                                    {"code_bytes", code[step.kernel]},
                                    {"tasks", json_number(tasks)},
                                    {"flops", json_number(flops)},
                                    {"bytes", json_number(bytes)}});
   }
+  draft.text += fmt::format("  total {:>44} {:>10}\n", number(total_flops, 1e6, 2),
+                            number(total_bytes, 1e6, 2));
+  draft.json["flops"] = json_number(total_flops);
+  draft.json["bytes_moved"] = json_number(total_bytes);
 }
 
 void describe_unsupported(Draft& draft, const Error& error) {

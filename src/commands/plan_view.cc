@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "commands/model.h"
 
@@ -19,19 +20,25 @@ Result<PlanView> PlanView::open(const std::filesystem::path& path) {
   file.seekg(static_cast<std::streamoff>(view.header_.plan_offset));
   file.read(reinterpret_cast<char*>(words->data()),
             static_cast<std::streamsize>(view.header_.plan_bytes));
+  std::string info(view.header_.info_bytes, '\0');
+  file.seekg(static_cast<std::streamoff>(view.header_.info_offset));
+  file.read(info.data(), static_cast<std::streamsize>(info.size()));
   if (!file) return tenon::fail(ErrorKind::kIo, "cannot be read", {.file = path.string()});
   view.memory_ = words;
-  view.read(std::as_bytes(std::span(*words)).first(view.header_.plan_bytes));
+  view.read(std::as_bytes(std::span(*words)).first(view.header_.plan_bytes), info);
   return view;
 }
 
 PlanView::PlanView(const driver::Artifact& artifact)
     : memory_(std::make_shared<driver::Artifact>(artifact)) {
   std::memcpy(&header_, artifact.bytes().data(), sizeof(header_));
-  read(artifact.bytes().subspan(header_.plan_offset, header_.plan_bytes));
+  const std::span<const std::byte> info =
+      artifact.bytes().subspan(header_.info_offset, header_.info_bytes);
+  read(artifact.bytes().subspan(header_.plan_offset, header_.plan_bytes),
+       {reinterpret_cast<const char*>(info.data()), info.size()});
 }
 
-void PlanView::read(std::span<const std::byte> plan_section) {
+void PlanView::read(std::span<const std::byte> plan_section, std::string_view info) {
   tenon_plan_header counts;
   std::memcpy(&counts, plan_section.data(), sizeof(counts));
   size_t offset = sizeof(counts);
@@ -52,6 +59,32 @@ void PlanView::read(std::span<const std::byte> plan_section) {
   next(entries, plan_.kernel_count, counts.kernel_count);
   entries_ = {entries, counts.kernel_count};
   next(plan_.strings, plan_.string_bytes, counts.string_bytes);
+
+  plan_.weight_bytes = header_.weights_bytes;
+
+  // Nothing checks this section: it may be anything.
+  const auto json = nlohmann::json::parse(info, nullptr, false);
+  recipes_.assign(plan_.step_count, "?");
+  if (!json.is_object() || !json.contains("recipes") || !json["recipes"].is_array()) return;
+  for (size_t i = 0; i < std::min(recipes_.size(), json["recipes"].size()); ++i) {
+    if (json["recipes"][i].is_string()) recipes_[i] = json["recipes"][i];
+  }
+}
+
+std::optional<tenon_memory> PlanView::memory() const {
+  std::vector<tenon_tensor> inputs;
+  for (const tenon_binding& binding : std::span(plan_.inputs, plan_.input_count)) {
+    tenon_tensor& tensor = inputs.emplace_back(tenon_tensor{nullptr, binding.dtype, binding.rank});
+    for (uint32_t axis = 0; axis < binding.rank; ++axis) {
+      const std::optional<int64_t> size = constant(binding.dims[axis]);
+      if (!size) return std::nullopt;
+      tensor.dims[axis] = *size;
+    }
+  }
+  tenon_memory memory = {};
+  tenon_error error = {};
+  if (tenon_measure_memory(&plan_, inputs.data(), &memory, &error) != TENON_OK) return std::nullopt;
+  return memory;
 }
 
 std::optional<int64_t> PlanView::constant(uint32_t slot) const {

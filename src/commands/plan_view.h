@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -24,22 +25,28 @@ class PlanView {
   explicit PlanView(const driver::Artifact& artifact);
 
   const tenon_file_header& header() const { return header_; }
-  /// Without kernels and weights.
+  /// Without kernels and the bytes of weights.
   const tenon_module& plan() const { return plan_; }
   const char* string(uint32_t offset) const { return plan_.strings + offset; }
   /// A slot's value unless it depends on shapes that are free.
   std::optional<int64_t> constant(uint32_t slot) const;
+  /// How the loops of each step were made: a recipe's name, "loops" for an operator's naive ones,
+  /// "fill"; "?" where the file does not tell.
+  const std::vector<std::string>& recipes() const { return recipes_; }
+  /// What a call needs; nothing while a size is free.
+  std::optional<tenon_memory> memory() const;
   /// Machine code of each kernel, from its entry to the next one's.
   std::vector<uint64_t> kernel_code_bytes() const;
 
  private:
   PlanView() = default;
-  void read(std::span<const std::byte> plan_section);
+  void read(std::span<const std::byte> plan_section, std::string_view info);
 
   tenon_file_header header_ = {};
   std::shared_ptr<const void> memory_;  // of the plan section
   tenon_module plan_ = {};
   std::span<const uint64_t> entries_;
+  std::vector<std::string> recipes_;
 };
 
 }  // namespace tenon::commands

@@ -75,6 +75,7 @@ Result<void> go_on(Work& work, std::string_view to) {
 
 Result<CompiledModel> finished(Work work) {
   CompiledModel compiled{std::move(work.state.artifact), std::move(work.steps)};
+  compiled.cached_kernels = work.state.cached_kernels;
   if (const auto kernel = work.state.options.dump_kernel) {
     TENON_TRY(compiled.kernel_files, dump_kernel(work.state, *kernel));
   }

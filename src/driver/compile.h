@@ -23,7 +23,8 @@ struct CompileOptions {
   int threads = 1;                ///< to compile with
   std::set<std::string> without;  ///< steps of the pipeline to leave out, by name
   std::string from;  ///< the model is the text of the state after this step; empty: a model file
-  bool checked = false;        ///< every load and store of generated code checks its bounds
+  bool checked = false;         ///< every load and store of generated code checks its bounds
+  std::filesystem::path cache;  ///< folder of kernels (driver/code_cache.h); empty: none
   std::filesystem::path dump;  ///< folder for the text after each step that changed it; empty: none
   std::optional<uint32_t> dump_kernel;  ///< a kernel to give in CompiledModel::kernel_files
   std::function<void(std::string_view)>
@@ -36,20 +37,14 @@ struct StepReport {
   std::string name;
   double seconds = 0;
   bool changed = false;
-};
-
-/// What `tenon inspect` tells of a kernel.
-struct KernelReport {
-  std::string name;    ///< of its loop function: the operators in it
-  std::string nodes;   ///< of the model
-  std::string recipe;  ///< or "loops"
-  uint64_t code_bytes = 0;
+  bool is_part = false;  ///< of the step that it follows, which has its time too
 };
 
 struct CompiledModel {
   Artifact artifact;
   std::vector<StepReport> steps;
   double seconds = 0;
+  size_t cached_kernels = 0;  ///< that came from the cache
   /// Names and texts of files that show one kernel (driver/kernel_dump.h).
   std::vector<std::pair<std::string, std::string>> kernel_files;
 };

@@ -1,13 +1,19 @@
 #include "driver/emit.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <nlohmann/json.hpp>
 
 #include "codegen/codegen.h"
+#include "driver/code_cache.h"
 #include "driver/pipeline.h"
 #include "driver/plan.h"
 #include "interp/graph.h"
+#include "ir/loop_structure.h"
+#include "schedule/recipe.h"
 
 namespace tenon::driver {
 namespace {
@@ -19,7 +25,7 @@ class Part {
   Part(const Part&) = delete;
   ~Part() {
     const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start_;
-    state_.parts.push_back({std::move(name_), time.count(), true});
+    state_.parts.push_back({std::move(name_), time.count(), true, true});
   }
 
  private:
@@ -28,10 +34,36 @@ class Part {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
+/// From the cache, or made now and kept there.
 codegen::Image generate_code(State& state) {
   const Part part(state, "emit: code");
-  return codegen::compile(state.functions, state.target,
-                          {.checked = state.options.checked, .threads = state.options.threads});
+  const std::string generator = codegen::generator_identity();
+  const CodeCache cache(generator.empty() ? "" : state.options.cache);
+  std::vector<codegen::Code> codes(state.functions.size());
+  std::vector<const ir::Function*> missing;
+  std::vector<size_t> places;
+  std::vector<std::string> keys;  // as missing
+  for (size_t i = 0; i < codes.size(); ++i) {
+    std::string key =
+        fmt::format("{} {} {} {} {} {}\n", generator, state.target.triple, state.target.cpu,
+                    state.target.features, state.target.vector_bytes, state.options.checked) +
+        ir::structure(state.functions[i]);
+    if (std::optional<codegen::Code> found = cache.find(key)) {
+      codes[i] = *std::move(found);
+      continue;
+    }
+    missing.push_back(&state.functions[i]);
+    places.push_back(i);
+    keys.push_back(std::move(key));
+  }
+  state.cached_kernels = codes.size() - missing.size();
+  std::vector<codegen::Code> made = codegen::generate(
+      missing, state.target, {.checked = state.options.checked, .threads = state.options.threads});
+  for (size_t k = 0; k < made.size(); ++k) {
+    cache.keep(keys[k], made[k]);
+    codes[places[k]] = std::move(made[k]);
+  }
+  return codegen::join(codes, state.target);
 }
 
 /// Copies the weights that the model file holds, and evaluates the others into their place: work on
@@ -53,6 +85,22 @@ Result<void> write_weights(State& state, const Plan& plan,
   return interp::run_into(prepare.module, results);
 }
 
+/// What `tenon inspect` cannot see in the plan: how the loops of each step were made.
+std::string info(const State& state) {
+  auto recipe_of = [&](const passes::Kernel& kernel) -> std::string_view {
+    if (kernel.nodes.empty()) return "fill";
+    for (ir::NodeId node : kernel.nodes) {
+      const auto* recipe =
+          schedule::find_recipe(state.module, state.module.node(node), state.target);
+      if (recipe) return recipe->name;
+    }
+    return "loops";
+  };
+  nlohmann::ordered_json recipes = nlohmann::json::array();
+  for (const passes::Kernel& kernel : state.kernels) recipes.push_back(recipe_of(kernel));
+  return nlohmann::ordered_json{{"recipes", std::move(recipes)}}.dump();
+}
+
 }  // namespace
 
 Result<void> emit(State& state) {
@@ -66,7 +114,7 @@ Result<void> emit(State& state) {
                                             .code = image.code,
                                             .entries = image.entries,
                                             .target = state.target,
-                                            .info = "{}"},
+                                            .info = info(state)},
                                            write));
   return {};
 }

@@ -12,6 +12,7 @@
 #include "codegen/codegen.h"
 #include "driver/emit.h"
 #include "driver/state_text.h"
+#include "ir/loop_structure.h"
 #include "passes/graph/common_subexpressions.h"
 #include "passes/graph/fold_constants.h"
 #include "passes/graph/fold_normalisation.h"
@@ -34,7 +35,7 @@ namespace {
 void distinct_functions(State& s) {
   std::unordered_map<std::string, uint32_t> known;
   for (passes::Kernel& kernel : s.kernels) {
-    auto [found, fresh] = known.try_emplace(ir::to_string(kernel.function), s.functions.size());
+    auto [found, fresh] = known.try_emplace(ir::structure(kernel.function), s.functions.size());
     if (fresh) s.functions.push_back(std::move(kernel.function));
     s.function_of.push_back(found->second);
   }

@@ -20,6 +20,7 @@ struct State {
   std::vector<uint32_t> function_of;       ///< kernel to distinct function
   std::vector<ir::Function> functions;     ///< the distinct ones
   Artifact artifact;
+  size_t cached_kernels = 0;
   std::vector<StepReport> parts;  ///< of the step at work, for reports of where time goes
 };
 

@@ -234,6 +234,15 @@ TENON_API int32_t tenon_verify_file(const char* path, tenon_error* error);
 /* The plan, for tools. */
 TENON_API const tenon_module* tenon_model_module(const tenon_model* model);
 TENON_API uint32_t tenon_model_threads(const tenon_model* model);
+/* What a call needs beyond weights and the caller's tensors. */
+typedef struct tenon_memory {
+  uint64_t arena;   /* for all intermediate values */
+  uint64_t live;    /* the most that these take at one step: no arena can be below */
+  uint64_t scratch; /* of each thread */
+} tenon_memory;
+/* For inputs of these shapes, whose data is not touched. The module's kernels are not needed. */
+TENON_API int32_t tenon_measure_memory(const tenon_module* module, const tenon_tensor* inputs,
+                                       tenon_memory* memory, tenon_error* error);
 
 /* The memory of one caller at a time. A model may have many contexts, used at the same time: one
  * call at a time gets the pool's threads, others run on the thread that calls. A context remembers

@@ -19,7 +19,8 @@ bool share_a_step(const Lifetime& a, const Lifetime& b) {
   return a.first <= b.last && b.first <= a.last;
 }
 
-/// The most room that is in use at one step; no arena can be smaller.
+}  // namespace
+
 bool largest_live_sum(std::span<const Lifetime> buffers, uint64_t& largest) {
   uint32_t steps = 0;
   for (const Lifetime& buffer : buffers) steps = std::max(steps, buffer.last + 1);
@@ -34,6 +35,8 @@ bool largest_live_sum(std::span<const Lifetime> buffers, uint64_t& largest) {
   for (uint64_t delta : change) largest = std::max(largest, live += delta);
   return true;
 }
+
+namespace {
 
 /// Places buffers in the given order, each into the smallest gap that holds it among the buffers
 /// placed before. `by_offset` has room for all.

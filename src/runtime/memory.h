@@ -25,4 +25,8 @@ constexpr uint64_t kBufferAlignment = 64;
 [[nodiscard]] bool plan_memory(std::span<const Lifetime> buffers, std::span<uint64_t> offsets,
                                uint64_t& total);
 
+/// The most bytes that are in use at one step, each buffer with the room that it takes: no arena
+/// can be smaller. False when memory is short.
+[[nodiscard]] bool largest_live_sum(std::span<const Lifetime> buffers, uint64_t& largest);
+
 }  // namespace tenon::runtime

@@ -27,12 +27,11 @@ bool worth_sharing(int64_t flops, int64_t bytes) {
 /// Builds one Prepared; each function is true when all is well.
 class Builder {
  public:
-  Builder(const tenon_model& model, Prepared& prepared, tenon_error* error)
-      : model_(model), module_(model.module), prepared_(prepared), error_(error) {}
+  Builder(const tenon_module& module, uint32_t threads, Prepared& prepared, tenon_error* error)
+      : module_(module), threads_(threads), prepared_(prepared), error_(error) {}
 
   bool build(const int64_t* slots) {
-    if (!allocate()) return no_memory();
-    std::copy(slots, slots + module_.slot_count, prepared_.slots.begin());
+    if (!take_slots(slots)) return no_memory();
     for (uint32_t i = 0; i < module_.step_param_count; ++i) {
       prepared_.params[i] = prepared_.slots[module_.step_params[i]];
     }
@@ -41,7 +40,24 @@ class Builder {
     return no_memory();
   }
 
+  bool measure(const int64_t* slots, tenon_memory& memory) {
+    if (!take_slots(slots)) return no_memory();
+    if (!place_buffers()) return false;
+    memory.arena = prepared_.arena_bytes;
+    if (!largest_live_sum({lifetimes_.data(), lifetimes_.size()}, memory.live)) return no_memory();
+    memory.scratch = 0;
+    for (uint32_t i = 0; i < module_.step_count; ++i)
+      memory.scratch = std::max(memory.scratch, scratch_bytes(module_.steps[i]));
+    return true;
+  }
+
  private:
+  bool take_slots(const int64_t* slots) {
+    if (!allocate()) return false;
+    std::copy(slots, slots + module_.slot_count, prepared_.slots.begin());
+    return true;
+  }
+
   bool allocate() {
     return prepared_.slots.reset(module_.slot_count) &&
            prepared_.params.reset(module_.step_param_count) &&
@@ -135,17 +151,21 @@ class Builder {
       call.args.params = prepared_.params.data() + step.first_param;
       call.args.next_weights = first_weights(i + 1);
       call.tasks = std::max<int64_t>(tasks, 0);
-      call.parallel = tasks > 1 && model_.pool.threads > 1 &&
+      call.parallel = tasks > 1 && threads_ > 1 &&
                       worth_sharing(prepared_.slots[step.flops], prepared_.slots[step.bytes]);
-      int64_t scratch = std::clamp<int64_t>(prepared_.slots[step.scratch], 0, kMostBytes);
-      uint64_t lines = (static_cast<uint64_t>(scratch) + 63) / 64;
-      prepared_.scratch_bytes = std::max(prepared_.scratch_bytes, lines * 64);
+      prepared_.scratch_bytes = std::max(prepared_.scratch_bytes, scratch_bytes(step));
     }
     return true;
   }
 
-  const tenon_model& model_;
+  /// Of one thread, in whole cache lines.
+  uint64_t scratch_bytes(const tenon_step& step) const {
+    const int64_t scratch = std::clamp<int64_t>(prepared_.slots[step.scratch], 0, kMostBytes);
+    return (static_cast<uint64_t>(scratch) + 63) / 64 * 64;
+  }
+
   const tenon_module& module_;
+  uint32_t threads_;
   Prepared& prepared_;
   tenon_error* error_;
   Array<Lifetime> lifetimes_;
@@ -178,9 +198,22 @@ Prepared* prepare(const tenon_model& model, const int64_t* slots, tenon_error* e
     fail(error, TENON_ERROR_MEMORY, "no memory left to prepare the model for these inputs");
     return nullptr;
   }
-  if (Builder(model, *prepared, error).build(slots)) return prepared;
+  if (Builder(model.module, model.pool.threads, *prepared, error).build(slots)) return prepared;
   delete prepared;
   return nullptr;
 }
 
 }  // namespace tenon::runtime
+
+int32_t tenon_measure_memory(const tenon_module* module, const tenon_tensor* inputs,
+                             tenon_memory* memory, tenon_error* error) {
+  using namespace tenon::runtime;
+  Array<int64_t> slots;
+  Prepared prepared;
+  if (!slots.reset(module->slot_count))
+    return fail(error, TENON_ERROR_MEMORY, "no memory left to evaluate the plan's numbers");
+  if (int32_t code = evaluate_slots(*module, inputs, slots.data(), error)) return code;
+  tenon_error why = {};
+  if (Builder(*module, 1, prepared, &why).measure(slots.data(), *memory)) return TENON_OK;
+  return fail(error, why.code, "%s", why.message);
+}

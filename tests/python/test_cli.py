@@ -352,3 +352,73 @@ def test_inspect_lists_what_is_unsupported(tmp_path):
     )
     assert len(tenon_json("inspect", model, code=UNSUPPORTED)["unsupported"]) == 2
     assert "Wobble" in tenon("inspect", model, code=UNSUPPORTED).stdout
+
+
+def test_check_compares_every_layer(linear):
+    report = tenon_json("check", linear, "--shape", "batch=4", "--layers")
+    assert report["passes"] and len(report["layers"]) == 3
+    assert "layers: 0 of 3 differ" in tenon("check", linear, "--shape", "batch=4", "--layers").stdout
+    # 0 is more than rounding in another order leaves.
+    failed = tenon("check", linear, "--shape", "batch=4", "--layers", "--tolerance", -1, code=MISMATCH).stdout
+    assert "layers: 3 of 3 differ" in failed
+
+
+def test_inspect_tells_recipes_and_memory(linear, tmp_path):
+    tenon("compile", linear, "-o", tmp_path / "m", "--shape", "batch=4")
+    report = tenon_json("inspect", tmp_path / "m")
+    assert {step["recipe"] for step in report["steps"]} == {"matmul", "loops"}
+    assert report["memory"]["arena"] >= report["memory"]["live"]
+    assert report["flops"] == sum(step["flops"] for step in report["steps"])
+    assert tenon_json("inspect", linear)["memory"] is None
+    data = bytearray((tmp_path / "m").read_bytes())
+    at = data.index(b'{"recipes"')
+    data[at : at + 4] = b"]]]]"  # no check covers what only inspect reads
+    (tmp_path / "m.tenon").write_bytes(data)
+    assert {step["recipe"] for step in tenon_json("inspect", tmp_path / "m.tenon")["steps"]} == {"?"}
+
+
+def test_bench_against_others(linear, tmp_path):
+    command = ("bench", linear, "--shape", "batch=4", "--seconds", 0.01, "--against", "ort,abacus,eager")
+    answers = tenon_json(*command)["against"]
+    assert [answer["engine"] for answer in answers] == ["ort", "abacus", "eager"]
+    assert "no engine 'abacus'" in answers[1]["missing"] and ".pt2" in answers[2]["missing"]
+    if "missing" not in answers[0]:  # python3 may have no onnxruntime
+        assert answers[0]["ratio_p10"] <= answers[0]["ratio"] <= answers[0]["ratio_p90"] and answers[0]["resident"] > 1e6
+    tenon("compile", linear, "-o", tmp_path / "other.tenon", "--shape", "batch=4")
+    assert "other.onnx" in tenon("bench", tmp_path / "other.tenon", "--against", "ort", code=IO).stderr
+
+
+def test_a_bench_that_is_stopped_leaves_no_process(linear):
+    command = [TENON, "bench", linear, "--shape", "batch=4", "--seconds", "60", "--against", "ort"]
+    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while process.poll() is None and not (child := children.read_text().split()):
+        time.sleep(0.02)
+    process.terminate()
+    process.wait(timeout=60)
+    deadline = time.monotonic() + 60
+    while Path(f"/proc/{child[0]}").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not Path(f"/proc/{child[0]}").exists()
+
+
+def test_kernels_are_cached(linear, tmp_path):
+    cache = ("--cache", tmp_path / "cache")
+    assert tenon_json("compile", linear, "-o", tmp_path / "a", *cache)["cached_kernels"] == 0
+    again = tenon_json("compile", linear, "-o", tmp_path / "b", *cache)
+    assert again["cached_kernels"] == again["kernels"] > 0
+    assert tenon_json("compile", linear, "-o", tmp_path / "c", "--cache", "off")["cached_kernels"] == 0
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() == (tmp_path / "c").read_bytes()
+
+
+def test_paths_that_are_no_files(linear, tmp_path):
+    (tmp_path / "folder.onnx").mkdir()
+    (tmp_path / "empty.onnx").touch()
+    (tmp_path / "empty.tenon").touch()
+    output = ("-o", tmp_path / "o")
+    assert "folder.onnx" in tenon("compile", tmp_path / "folder.onnx", *output, code=IO).stderr
+    assert "empty.onnx" in tenon("compile", tmp_path / "empty.onnx", *output, code=BAD_MODEL).stderr
+    assert "empty" in tenon("inspect", tmp_path / "empty.tenon", code=BAD_MODEL).stderr
+    assert "folder.onnx" in tenon("compile", linear, "-o", tmp_path / "folder.onnx", code=IO).stderr
+    assert "/dev/full" in tenon("compile", linear, "-o", "/dev/full/o", code=IO).stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"linear.onnx", "folder.onnx", "empty.onnx", "empty.tenon"}

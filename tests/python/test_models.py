@@ -241,7 +241,7 @@ def test_calls_from_several_threads(cnn):
 def test_wrong_size_names_the_node(tmp_path):
     """The 24 x 24 image that the quick-start network cannot take."""
     export(models.SimpleCNN().eval(), (torch.randn(1, 1, 26, 26),), tmp_path / "m.onnx", True)
-    with pytest.raises(tenon.CompileError) as raised:
+    with pytest.raises(tenon.ShapeError) as raised:
         name = tenon.compile(tmp_path / "m.onnx").inputs[0].name
         tenon.compile(tmp_path / "m.onnx", shapes={name: (1, 1, 24, 24)})
     assert raised.value.kind == "bad-shape"
@@ -252,11 +252,11 @@ def test_wrong_size_names_the_node(tmp_path):
 def test_truncated_files_are_refused(cnn, tmp_path, keep):
     data = cnn[0].read_bytes()
     (tmp_path / "m.onnx").write_bytes(data[: int(keep * len(data)) if isinstance(keep, float) else keep])
-    with pytest.raises(tenon.CompileError):
+    with pytest.raises(tenon.ModelError):
         tenon.compile(tmp_path / "m.onnx")
 
 
 def test_missing_file_is_refused(tmp_path):
-    with pytest.raises(tenon.CompileError) as raised:
+    with pytest.raises(tenon.FileError) as raised:
         tenon.compile(tmp_path / "none.onnx")
     assert raised.value.kind == "io"

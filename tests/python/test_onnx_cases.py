@@ -168,7 +168,7 @@ def judge(index, folder):
         try:
             why = run_model(*attempt(), outputs, case, folder)
             return ("wrong", why) if why else ("right", "")
-        except tenon.CompileError as error:
+        except tenon.Error as error:
             why = str(error)
             if error.kind != "unsupported":
                 return "wrong", why
