@@ -3,6 +3,7 @@
 python examples/demo.py [FOLDER]      FOLDER takes the .onnx and .tenon files; default build/demo
 """
 
+import logging
 import pathlib
 import statistics
 import sys
@@ -30,6 +31,7 @@ def milliseconds(call, seconds=1.0):
 
 def main():
     warnings.filterwarnings("ignore")
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # the exporter names libraries that no model here needs
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "build/demo")
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)

@@ -11,19 +11,26 @@ def adopt(value):
     """(array that shares the value's memory where possible, its Tenon dtype number or -1 to take the array's, whether it
     is a torch tensor)."""
     if hasattr(value, "data_ptr"):
-        import torch
-
-        value = value.detach()
-        if value.device.type != "cpu":
-            raise ArgumentError(f"Tenon runs on the CPU, but an argument is on {value.device}: call .cpu() first")
-        value = value.resolve_conj().resolve_neg()
-        if value.dtype == torch.bfloat16:
-            return value.contiguous().view(torch.int16).numpy(), _BFLOAT16, True
-        return value.numpy(), -1, True
+        try:
+            return value.numpy(), -1, True
+        except (TypeError, RuntimeError):
+            return _adopt_unusual(value)
     array = numpy.asarray(value)
     if array.dtype == object:
         raise ArgumentError(f"cannot make an array of {type(value).__name__}")
     return array, -1, False
+
+
+def _adopt_unusual(tensor):
+    """A tensor that numpy does not take as it is."""
+    import torch
+
+    if tensor.device.type != "cpu":
+        raise ArgumentError(f"Tenon runs on the CPU, but an argument is on {tensor.device}: call .cpu() first")
+    tensor = tensor.detach().resolve_conj().resolve_neg()
+    if tensor.dtype == torch.bfloat16:
+        return tensor.contiguous().view(torch.int16).numpy(), _BFLOAT16, True
+    return tensor.numpy(), -1, True
 
 
 def release(array, dtype):
