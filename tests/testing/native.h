@@ -40,9 +40,12 @@ class NativeCode {
                        .params = params.data(),
                        .scratch = scratch,
                        .next_weights = nullptr};
-    auto* kernel = reinterpret_cast<tenon_kernel>(reinterpret_cast<uintptr_t>(memory_) +
-                                                  entries_.at(function));
-    return kernel(&args, begin, end);
+    return kernel(function)(&args, begin, end);
+  }
+
+  tenon_kernel kernel(size_t function) const {
+    return reinterpret_cast<tenon_kernel>(reinterpret_cast<uintptr_t>(memory_) +
+                                          entries_.at(function));
   }
 
  private:

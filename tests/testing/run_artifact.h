@@ -1,4 +1,4 @@
-// Runs .tenon files in memory on tensors.
+// Runs modules and .tenon files in memory on tensors.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -19,33 +19,56 @@ struct RunOptions {
   bool poisoned = false;  ///< by testing/poison.h
 };
 
-/// The outputs; throws the runtime's sentence when the model cannot be loaded or run.
-inline std::vector<ops::Tensor> run_artifact(const driver::Artifact& artifact,
-                                             std::span<const ops::Tensor> inputs,
-                                             const RunOptions& run = {}) {
-  using Model = std::unique_ptr<tenon_model, decltype(&tenon_free)>;
-  using Context = std::unique_ptr<tenon_context, decltype(&tenon_context_free)>;
+class LoadedModel {
+ public:
+  /// Throws the runtime's sentence when `load(options, error)` gives none.
+  template <class Load>
+  LoadedModel(uint32_t threads, Load load) {
+    tenon_error error = {};
+    const tenon_options options = {threads, nullptr};
+    model_.reset(load(&options, &error));
+    if (!model_) throw std::runtime_error(error.message);
+  }
+  tenon_model* get() const { return model_.get(); }
+
+ private:
+  std::unique_ptr<tenon_model, decltype(&tenon_free)> model_{nullptr, tenon_free};
+};
+
+/// The module of a .tenon file in memory.
+class LoadedArtifact {
+ public:
+  explicit LoadedArtifact(driver::Artifact artifact)
+      : artifact_(std::move(artifact)),
+        model_(1, [&](const tenon_options* options, tenon_error* error) {
+          return tenon_load_memory(artifact_.bytes().data(), artifact_.bytes().size(), options,
+                                   error);
+        }) {}
+  const tenon_module* module() const { return tenon_model_module(model_.get()); }
+
+ private:
+  driver::Artifact artifact_;
+  LoadedModel model_;
+};
+
+/// The outputs; throws the runtime's sentence when the module cannot be loaded or run.
+inline std::vector<ops::Tensor> run_module(const tenon_module& module,
+                                           std::span<const ops::Tensor> inputs,
+                                           const RunOptions& run = {}) {
+  std::optional<PoisonedModule> poisoned;
+  if (run.poisoned) poisoned.emplace(module);
+  const LoadedModel model(run.threads, [&](const tenon_options* options, tenon_error* error) {
+    return tenon_load_module(poisoned ? &poisoned->module() : &module, options, error);
+  });
   tenon_error error = {};
   auto require = [&](bool ok) {
     if (!ok) throw std::runtime_error(error.message);
   };
-  const tenon_options options = {run.threads, nullptr};
-  const Model loaded(
-      tenon_load_memory(artifact.bytes().data(), artifact.bytes().size(), &options, &error),
-      tenon_free);
-  require(loaded != nullptr);
-  std::optional<PoisonedModule> poisoned;
-  Model wrapped(nullptr, tenon_free);
-  if (run.poisoned) {
-    poisoned.emplace(*tenon_model_module(loaded.get()));
-    wrapped.reset(tenon_load_module(&poisoned->module(), &options, &error));
-    require(wrapped != nullptr);
-  }
-  tenon_model* model = wrapped ? wrapped.get() : loaded.get();
-  const Context context(tenon_context_create(model, &error), tenon_context_free);
+  const std::unique_ptr<tenon_context, decltype(&tenon_context_free)> context(
+      tenon_context_create(model.get(), &error), tenon_context_free);
   require(context != nullptr);
 
-  std::vector<tenon_tensor> in, out(tenon_model_module(model)->output_count);
+  std::vector<tenon_tensor> in, out(module.output_count);
   for (const ops::Tensor& tensor : inputs) {
     tenon_tensor t = {const_cast<std::byte*>(tensor.bytes()),
                       static_cast<uint32_t>(tensor.dtype()),
@@ -63,6 +86,12 @@ inline std::vector<ops::Tensor> run_artifact(const driver::Artifact& artifact,
   }
   require(tenon_run(context.get(), in.data(), out.data(), &error) == TENON_OK);
   return outputs;
+}
+
+inline std::vector<ops::Tensor> run_artifact(const driver::Artifact& artifact,
+                                             std::span<const ops::Tensor> inputs,
+                                             const RunOptions& run = {}) {
+  return run_module(*LoadedArtifact(artifact).module(), inputs, run);
 }
 
 }  // namespace tenon::testing
