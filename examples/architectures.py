@@ -100,7 +100,7 @@ DECODER = {**TEXT, "num_key_value_heads": 2}
 # Name: (module, inputs).
 MODELS = {
     "alexnet": (torchvision("alexnet"), image(224, 224)),
-    "vgg11_bn": (torchvision("vgg11_bn"), image(64, 64)),
+    "vgg11_bn": (torchvision("vgg11_bn"), image(224, 224)),
     "googlenet": (torchvision("googlenet", aux_logits=False, init_weights=False), image(96, 96)),
     "inception_v3": (torchvision("inception_v3", aux_logits=False, init_weights=False), image(128, 128)),
     "regnet_y_400mf": (torchvision("regnet_y_400mf"), image(64, 64)),
@@ -225,6 +225,9 @@ def compare(name, folder, dynamo):
     for layer in module.modules():
         if isinstance(layer, nn.modules.batchnorm._BatchNorm):
             layer.running_var.uniform_(0.5, 1.5)
+    for parameter in module.parameters():
+        if not parameter.any():  # zeros, as some heads start with, would hide what is before them
+            torch.nn.init.normal_(parameter, std=0.02)
     inputs = make_inputs()
     path = folder / f"{name}.{'dynamo' if dynamo else 'torchscript'}.onnx"
     if not path.exists():

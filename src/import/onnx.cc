@@ -17,9 +17,14 @@ Result<ir::Module> import_bytes(std::span<const std::byte> bytes,
                                 const std::filesystem::path& file, const ImportOptions& options) {
   TENON_TRY(onnx::Model model, onnx::read_model(bytes, options.limits));
   onnx::TensorReader tensors(directory, file, options.limits);
-  TENON_TRY(ir::Module module, onnx::GraphImporter(model, tensors, options).run());
-  module.keep_alive(std::move(keep_alive));
-  return module;
+  onnx::GraphImporter importer(model, tensors, options);
+  try {
+    TENON_TRY(ir::Module module, importer.run());
+    module.keep_alive(std::move(keep_alive));
+    return module;
+  } catch (const InternalError& error) {
+    return fail(ErrorKind::kInternal, error.what(), importer.where(), "this is a bug in Tenon");
+  }
 }
 
 /// The inputs whose shapes were given, with the shapes that the file itself has for them; empty if

@@ -72,6 +72,24 @@ void check_operand_count(ir::Op op, std::span<const ir::ValueId> inputs) {
   TENON_CHECK(fits, fmt::format("operands of {} as its row says", row.name));
 }
 
+Where where_of(const ir::Module& module, ir::OriginId origin) {
+  if (!origin) return {};
+  return {.file = {}, .node = module.origin(origin).node, .source = module.origin(origin).source};
+}
+
+/// Whether no size is negative and their product is one that arithmetic on strides and bytes can
+/// hold.
+bool has_sane_size(const ir::TensorType& type) {
+  constexpr int64_t kMostElements = int64_t{1} << 48;
+  std::vector<int64_t> extents;
+  for (ir::Dim dim : type.dims) {
+    if (dim.is_constant()) extents.push_back(std::max<int64_t>(dim.value(), 1));
+    if (dim.is_constant() && dim.value() < 0) return false;
+  }
+  const std::optional<int64_t> count = ir::checked_product(extents);
+  return count && *count <= kMostElements;
+}
+
 }  // namespace
 
 const Operator& operator_of(ir::Op op) {
@@ -97,15 +115,18 @@ Result<ir::NodeId> add_node(ir::Module& module, ir::Op op, std::vector<ir::Value
     InferContext context{module.dims, attrs, operands};
     Inferred inferred = meaning.infer(context);
     if (!inferred) {
-      Where where;
-      if (origin) {
-        where.node = module.origin(origin).node;
-        where.source = module.origin(origin).source;
-      }
       return fail(ErrorKind::kBadShape, describe(module, op, inputs, inferred.error()),
-                  std::move(where));
+                  where_of(module, origin));
     }
     types = std::move(*inferred);
+  }
+  for (const ir::TensorType& type : types) {
+    if (has_sane_size(type)) continue;
+    return fail(ErrorKind::kBadShape,
+                describe(module, op, inputs,
+                         fmt::format("the result {} is beyond any limit",
+                                     ir::to_string(module.dims, type))),
+                where_of(module, origin));
   }
   ir::NodeId node =
       module.make_node(op, std::move(inputs), std::move(attrs), std::move(types), origin);

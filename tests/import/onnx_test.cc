@@ -91,7 +91,7 @@ TEST(ImportOnnx, EverythingThatIsMissingIsListedOnce) {
       .node({"Odd", {"x"}, {"a"}, {}, "first", "local", trace})
       .node({"Odd", {"a"}, {"b"}, {}, "second", "local"})
       .node({"Relu", {"b"}, {"c"}})
-      .node({"Det", {"c"}, {"d"}})
+      .node({"ImageDecoder", {"c"}, {"d"}})
       .node({"NonZero", {"x"}, {"e"}, {}, "zeros"})
       .output("d");
   const Error error = import_error(onnx_model(graph));
@@ -100,8 +100,8 @@ TEST(ImportOnnx, EverythingThatIsMissingIsListedOnce) {
   EXPECT_EQ(error.diagnostics[0].message, "operator local.Odd is not supported (2 nodes)");
   EXPECT_EQ(error.diagnostics[0].where.node, "first (Odd)");
   EXPECT_EQ(error.diagnostics[0].where.source, "model.py:7 in forward: y = odd(x)");
-  EXPECT_EQ(error.diagnostics[1].message, "operator Det is not supported");
-  EXPECT_EQ(error.diagnostics[1].where.node, "d (Det)");
+  EXPECT_EQ(error.diagnostics[1].message, "operator ImageDecoder is not supported");
+  EXPECT_EQ(error.diagnostics[1].where.node, "d (ImageDecoder)");
   EXPECT_NE(error.diagnostics[2].message.find("NonZero"), std::string::npos);
 }
 
@@ -195,7 +195,7 @@ TEST(ImportOnnx, FilesAreReadAndNamedInErrors) {
   const std::filesystem::path path =
       std::filesystem::path(::testing::TempDir()) / "import_onnx_test.onnx";
   OnnxGraph graph;
-  graph.input("x", {int64_t{1}}).node({"Det", {"x"}, {"y"}}).output("y");
+  graph.input("x", {int64_t{1}}).node({"ImageDecoder", {"x"}, {"y"}}).output("y");
   std::ofstream(path, std::ios::binary) << onnx_model(graph);
   const auto module = import_onnx(path, {});
   ASSERT_FALSE(module);
@@ -251,11 +251,12 @@ TEST(ImportOnnx, CallsThatMultiplyAreBounded) {
 TEST(ImportOnnx, WhatIsMissingInAFunctionIsListedOnce) {
   OnnxGraph graph;
   graph.input("x", {int64_t{2}}).node({"F", {"x"}, {"y"}, {}, "call", "local"}).output("y");
-  const std::string function = onnx_function("F", {"a"}, {"b"}, {{"Det", {"a"}, {"b"}, {}, "det"}});
+  const std::string function =
+      onnx_function("F", {"a"}, {"b"}, {{"ImageDecoder", {"a"}, {"b"}, {}, "decoder"}});
   const Error error = import_error(onnx_model(graph, 18, {function}));
   EXPECT_EQ(error.kind, ErrorKind::kUnsupported);
   ASSERT_EQ(error.diagnostics.size(), 1U);
-  EXPECT_EQ(error.diagnostics[0].where.node, "call/det (Det)");
+  EXPECT_EQ(error.diagnostics[0].where.node, "call/decoder (ImageDecoder)");
 }
 
 TEST(ImportOnnx, AnIfWhoseConditionIsKnownIsItsBranch) {

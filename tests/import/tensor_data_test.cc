@@ -45,6 +45,22 @@ TEST(TensorData, TypedListsHoldEveryDType) {
   EXPECT_EQ(elements_of<uint64_t>(*longs), (std::vector<uint64_t>{UINT64_MAX}));
 }
 
+TEST(TensorData, IntegersOfAFewBitsAreReadAsBytes) {
+  // The first element is in the lowest bits; a byte at the end may be half empty.
+  Tensor raw{.dims = {3}, .data_type = 22};
+  const std::vector<std::byte> nibbles = {std::byte{0x7f}, std::byte{0x08}};
+  raw.raw = nibbles;
+  const auto signed_nibbles = read_listed(raw);
+  ASSERT_TRUE(signed_nibbles);
+  EXPECT_EQ(signed_nibbles->type.dtype, ir::DType::kInt8);
+  EXPECT_EQ(elements_of<int8_t>(*signed_nibbles), (std::vector<int8_t>{-1, 7, -8}));
+  const auto pairs = read_listed({.dims = {5}, .data_type = 25, .integers = {0b11'10'01'00, 2}});
+  ASSERT_TRUE(pairs);
+  EXPECT_EQ(elements_of<uint8_t>(*pairs), (std::vector<uint8_t>{0, 1, 2, 3, 2}));
+  raw.dims = {5};
+  EXPECT_FALSE(read_listed(raw));
+}
+
 TEST(TensorData, SizesMustAgreeWithDims) {
   EXPECT_FALSE(read_listed({.dims = {3}, .data_type = 1, .floats = {1, 2}}));
   EXPECT_FALSE(read_listed({.dims = {-1}, .data_type = 1}));

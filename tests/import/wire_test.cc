@@ -148,6 +148,25 @@ TEST(Wire, LimitsHold) {
   EXPECT_FALSE(read(file, {.rank = 2}));
 }
 
+TEST(Wire, NamesAreUtf8) {
+  const auto with_name = [](std::string_view name) {
+    std::string graph;
+    protozero::pbf_writer(graph).add_string(2, name.data(), name.size());
+    std::string model;
+    protozero::pbf_writer(model).add_message(7, graph);
+    return model;
+  };
+  for (std::string_view good : {"plain", "\xC3\xA4", "\xE2\x82\xAC", "\xF0\x9F\x99\x82"}) {
+    EXPECT_TRUE(read(with_name(good))) << good;
+  }
+  for (std::string_view bad :
+       {"\x80", "\xC3", "\xC0\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xFF"}) {
+    const Result<Model> result = read(with_name(bad));
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().kind, ErrorKind::kBadModel);
+  }
+}
+
 TEST(Wire, NestedGraphsAreBounded) {
   std::string inner;
   for (int depth = 0; depth < 100; ++depth) {

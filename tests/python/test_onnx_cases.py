@@ -37,15 +37,15 @@ LACKED_TYPES = {
 # Domains and operators that Tenon does not import.
 LACKED_DOMAINS = {"ai.onnx.ml", "ai.onnx.preview", "ai.onnx.preview.training"}
 LACKED_OPERATORS = {
-    # Lists, values that may be absent, and pictures.
-    *("SequenceMap", "SequenceConstruct", "SequenceInsert", "SequenceEmpty", "SplitToSequence"),
-    *("OptionalHasElement", "OptionalGetElement", "ImageDecoder"),
+    # Values that may be absent, pictures and texts.
+    *("SequenceMap", "OptionalHasElement", "OptionalGetElement"),
+    *("ImageDecoder", "TfIdfVectorizer"),
     # Results whose size depends on data.
     *("Unique", "NonMaxSuppression"),
     # Random numbers.
     *("Bernoulli", "RandomUniformLike"),
-    # Not written by PyTorch's exporters, or by few models.
-    *("LinearAttention", "Det"),
+    # No PyTorch exporter writes it.
+    "LinearAttention",
 }
 
 # Cases that need something of an operator that Tenon lacks.
@@ -112,10 +112,11 @@ def with_constants(model, inputs):
     frozen.ir_version = max(frozen.ir_version, 4)
     graph, kept = frozen.graph, []
     for place, (value, given) in enumerate(zip(list(graph.input), inputs)):
-        data = array(given) if not isinstance(given, list) else None
-        if data is None:  # a sequence
+        if not value.type.HasField("tensor_type"):
             kept.append(given)
-        elif data.ndim == 0 or data.ndim == 1 and (place > 0 or data.dtype.kind in "iub"):
+            continue
+        data = array(given)
+        if data.ndim == 0 or data.ndim == 1 and (place > 0 or data.dtype.kind in "iub"):
             graph.initializer.append(numpy_helper.from_array(data, value.name))
             graph.input.remove(value)
         else:

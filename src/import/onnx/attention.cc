@@ -232,6 +232,56 @@ Result<void> import_attention(NodeContext& node) {
   return node.finish(std::move(result));
 }
 
+/// com.microsoft's: projections with a common bias, a mask of the keys that count, and scores to
+/// add.
+Result<void> import_multi_head_attention(NodeContext& node) {
+  Emitter& emitter = node.emitter();
+  enum : size_t { kBias = 3, kPadding, kAdded, kPastK, kPastV };
+  if (!node.has_input(kK) || !node.has_input(kV)) {
+    return node.unsupported("MultiHeadAttention of packed operands");
+  }
+  ValueId parts[3];
+  Dim start = 0;
+  for (size_t i = 0; i < 3; ++i) {
+    TENON_TRY(ValueId x, node.input(i));
+    if (node.has_input(kBias) && emitter.rank(x) == 3) {
+      const Dim end = emitter.dims().add(start, emitter.shape(x)[2]);
+      TENON_TRY(
+          x, emitter.emit(Op::kAdd, {x, emitter.slice(node.optional_input(kBias), 0, start, end)}));
+      start = end;
+    }
+    TENON_TRY(parts[i], split_heads(node, x, "num_heads"));
+  }
+  if (node.has_input(kPastK)) {
+    TENON_TRY(ValueId past_value, node.input(kPastV));
+    TENON_TRY(parts[1], emitter.concat({node.optional_input(kPastK), parts[1]}, 2));
+    TENON_TRY(parts[2], emitter.concat({past_value, parts[2]}, 2));
+  }
+  node.set_output(1, parts[1]);
+  node.set_output(2, parts[2]);
+  const Dim keys = emitter.shape(parts[1])[2];
+  const Dim features = emitter.shape(parts[0])[3];
+  if (!features.is_constant()) return node.unsupported("MultiHeadAttention of open feature counts");
+  ValueId mask = node.optional_input(kAdded);
+  if (node.has_input(kPadding)) {
+    const ValueId padding = node.optional_input(kPadding);
+    const std::vector<Dim> dims = emitter.shape(padding);
+    if (dims.size() != 2 || dims[1] != keys) {
+      return node.unsupported("MultiHeadAttention with other masks than one number per key");
+    }
+    TENON_TRY(ValueId counts,
+              emitter.reshape(emitter.cast(padding, DType::kBool), {dims[0], 1, 1, keys}));
+    TENON_TRY(mask, both_masks(emitter, mask, counts));
+  }
+  double scale = node.number("scale", 0);
+  if (scale == 0) scale = 1 / std::sqrt(static_cast<double>(features.value()));
+  return node.finish(merge_heads(
+      emitter,
+      emitter.emit(
+          Op::kAttention, {parts[0], parts[1], parts[2], mask},
+          {{"scale", scale}, {"causal", node.flag("unidirectional", false)}, {"guarded", true}})));
+}
+
 namespace {
 
 /// The angles' cosines or sines with an axis of one for the heads, at `head_axis`.

@@ -105,6 +105,10 @@ Result<void> GraphImporter::bind_outputs() {
   if (model_.graph.outputs.empty()) return bad("the graph has no outputs");
   for (const ValueInfo& output : model_.graph.outputs) {
     TENON_TRY(Binding binding, lookup(output.name));
+    if (binding.list) {
+      return fail(ErrorKind::kUnsupported,
+                  fmt::format("output '{}' is a list, which is not supported", output.name));
+    }
     if (!binding.value) return bad(fmt::format("output '{}' is left out", output.name));
     module_.graph.outputs.push_back(binding.value);
     module_.graph.output_names.emplace_back(output.name);
@@ -208,7 +212,7 @@ Result<void> GraphImporter::import_node(const Node& node) {
         emitter_.where());
     return bind_missing(node);
   }
-  std::vector<ValueId> inputs;
+  std::vector<Term> inputs;
   bool is_missing = false;
   for (std::string_view name : node.inputs) {
     Binding binding;
@@ -216,7 +220,14 @@ Result<void> GraphImporter::import_node(const Node& node) {
       TENON_TRY(binding, lookup(name));
     }
     is_missing |= binding.missing;
-    inputs.push_back(binding.value);
+    if (binding.initializer && is_packed(binding.initializer->data_type) &&
+        node.op_type != "DequantizeLinear") {
+      missing_.add(
+          fmt::format("{} of {}", node.op_type, data_type_name(binding.initializer->data_type)),
+          emitter_.where());
+      is_missing = true;
+    }
+    inputs.push_back({binding.value, binding.list});
   }
   if (is_missing) return bind_missing(node);
   const AttributeList attributes = resolve_attributes(node);
@@ -230,7 +241,7 @@ Result<void> GraphImporter::import_node(const Node& node) {
   return bind_missing(node);
 }
 
-Result<void> GraphImporter::import_operator(const Node& node, std::vector<ValueId> inputs,
+Result<void> GraphImporter::import_operator(const Node& node, std::vector<Term> inputs,
                                             const AttributeList& attributes) {
   const std::optional<int64_t> opset = find_opset(*frame_->opsets, node.domain);
   if (!opset) {
@@ -251,14 +262,14 @@ Result<void> GraphImporter::import_operator(const Node& node, std::vector<ValueI
   return bind_results(node, context.outputs());
 }
 
-Result<void> GraphImporter::bind_results(const Node& node, const std::vector<ValueId>& values) {
+Result<void> GraphImporter::bind_results(const Node& node, const std::vector<Term>& results) {
   for (size_t i = 0; i < node.outputs.size(); ++i) {
     if (node.outputs[i].empty()) continue;
-    if (i >= values.size() || !values[i]) {
+    if (i >= results.size() || (!results[i].value && !results[i].list)) {
       return fail(ErrorKind::kUnsupported, fmt::format("output {} of {}", i, node.op_type),
                   emitter_.where());
     }
-    TENON_TRY_DO(bind(node.outputs[i], {.value = values[i]}));
+    TENON_TRY_DO(bind(node.outputs[i], {.value = results[i].value, .list = results[i].list}));
   }
   return {};
 }
@@ -272,8 +283,7 @@ Result<void> GraphImporter::bind_missing(const Node& node) {
 }
 
 Result<void> GraphImporter::import_call(const Node& node, const Function& function,
-                                        std::vector<ValueId> inputs,
-                                        const AttributeList& attributes) {
+                                        std::vector<Term> inputs, const AttributeList& attributes) {
   if (depth_ == options_.limits.depth) {
     return fail(ErrorKind::kBadModel,
                 fmt::format("function '{}' calls itself, or calls are nested more than {} deep",
@@ -294,14 +304,15 @@ Result<void> GraphImporter::import_call(const Node& node, const Function& functi
                                             &AttributeList::value_type::first) != attributes.end();
     if (!is_given) frame.attributes.emplace_back(attribute.name, &attribute);
   }
-  std::vector<ValueId> results;
+  std::vector<Term> results;
   {
     Scope scope;
     const Restore<Scope*> restore_scope(scope_, &scope);
     const Restore<const Frame*> restore_frame(frame_, &frame);
     const Restore<size_t> restore_depth(depth_, depth_ + 1);
     for (size_t i = 0; i < function.inputs.size(); ++i) {
-      TENON_TRY_DO(bind(function.inputs[i], {.value = i < inputs.size() ? inputs[i] : ValueId()}));
+      const Term given = i < inputs.size() ? inputs[i] : Term();
+      TENON_TRY_DO(bind(function.inputs[i], {.value = given.value, .list = given.list}));
     }
     TENON_TRY_DO(import_nodes(function.nodes));
     for (size_t i = 0; i < node.outputs.size(); ++i) {
@@ -309,7 +320,7 @@ Result<void> GraphImporter::import_call(const Node& node, const Function& functi
       if (binding.missing && !node.outputs[i].empty()) {
         return fail(ErrorKind::kUnsupported, "", {});
       }
-      results.push_back(binding.value);
+      results.push_back({binding.value, binding.list});
     }
   }
   return bind_results(node, results);
@@ -334,6 +345,10 @@ Result<std::vector<ValueId>> GraphImporter::import_body(const Graph& body,
   for (const ValueInfo& output : body.outputs) {
     TENON_TRY(Binding binding, lookup(output.name));
     if (binding.missing) return fail(ErrorKind::kUnsupported, "", {});
+    if (!binding.value) {
+      return fail(ErrorKind::kUnsupported, "a body whose output is a list or left out",
+                  emitter_.where());
+    }
     results.push_back(binding.value);
   }
   emitter_.set_origin(origin);

@@ -21,6 +21,8 @@ class GraphImporter : public GraphContext {
   GraphImporter(const Model& model, TensorReader& tensors, const ImportOptions& options);
 
   Result<ir::Module> run();
+  /// The node at work.
+  Where where() const { return emitter_.where(); }
 
   Result<std::vector<ir::ValueId>> import_body(const Graph& body,
                                                std::span<const ir::ValueId> inputs) override;
@@ -30,6 +32,7 @@ class GraphImporter : public GraphContext {
   /// What a name stands for. An initializer gets its value when it is first read.
   struct Binding {
     ir::ValueId value;
+    std::shared_ptr<const List> list = nullptr;  ///< of a sequence, which has no value
     const Tensor* initializer = nullptr;
     bool missing = false;  ///< made by something unsupported, which is already in the list
   };
@@ -55,11 +58,11 @@ class GraphImporter : public GraphContext {
 
   Result<void> import_nodes(const std::vector<Node>& nodes);
   Result<void> import_node(const Node& node);
-  Result<void> import_operator(const Node& node, std::vector<ir::ValueId> inputs,
+  Result<void> import_operator(const Node& node, std::vector<Term> inputs,
                                const AttributeList& attributes);
-  Result<void> import_call(const Node& node, const Function& function,
-                           std::vector<ir::ValueId> inputs, const AttributeList& attributes);
-  Result<void> bind_results(const Node& node, const std::vector<ir::ValueId>& values);
+  Result<void> import_call(const Node& node, const Function& function, std::vector<Term> inputs,
+                           const AttributeList& attributes);
+  Result<void> bind_results(const Node& node, const std::vector<Term>& results);
   Result<void> bind_missing(const Node& node);
   AttributeList resolve_attributes(const Node& node) const;
   ir::OriginId origin_of(const Node& node);

@@ -60,10 +60,11 @@ Result<void> import_split(NodeContext& node) {
   TENON_TRY_DO(check_extents(node, sizes));
   Dim start = 0;
   for (size_t i = 0; i < node.output_count(); ++i) {
-    const Dim end = emitter.dims().add(start, sizes[i]);
-    if (end.is_constant() && extent.is_constant() && end.value() > extent.value()) {
+    if (start.is_constant() && sizes[i].is_constant() && extent.is_constant() &&
+        sizes[i].value() > extent.value() - start.value()) {
       return node.bad(fmt::format("its parts need more than the {} elements", extent.value()));
     }
+    const Dim end = emitter.dims().add(start, sizes[i]);
     TENON_TRY(ValueId part, emitter.slice(x, axis, start, end));
     node.set_output(i, part);
     start = end;

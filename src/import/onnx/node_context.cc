@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "import/onnx/utf8.h"
 #include "ops/tensor.h"
 
 namespace tenon::import::onnx {
@@ -17,8 +18,14 @@ std::unexpected<Error> NodeContext::unsupported(std::string message) const {
 }
 
 Result<ValueId> NodeContext::input(size_t i) const {
+  if (is_list(i)) return bad(fmt::format("operand {} is a list, not a tensor", i));
   if (!has_input(i)) return bad(fmt::format("operand {} is missing", i));
-  return inputs_[i];
+  return inputs_[i].value;
+}
+
+Result<List> NodeContext::list_input(size_t i) const {
+  if (!is_list(i)) return bad(fmt::format("operand {} is no list", i));
+  return *inputs_[i].list;
 }
 
 Result<std::vector<Emitter::Operand>> NodeContext::all_inputs() const {
@@ -101,7 +108,10 @@ std::optional<double> NodeContext::number(std::string_view name) {
 
 std::string NodeContext::text(std::string_view name, std::string_view otherwise) {
   const Attribute* attribute = find(name, AttributeType::kString);
-  return std::string(attribute ? attribute->text : otherwise);
+  if (!attribute) return std::string(otherwise);
+  if (is_utf8(attribute->text)) return std::string(attribute->text);
+  attribute_error_ = bad(fmt::format("attribute '{}' is not UTF-8", name)).error();
+  return std::string(otherwise);
 }
 
 std::optional<std::vector<int64_t>> NodeContext::integers(std::string_view name) {
@@ -118,6 +128,10 @@ std::optional<std::vector<double>> NodeContext::numbers(std::string_view name) {
 std::optional<std::vector<std::string>> NodeContext::texts(std::string_view name) {
   const Attribute* attribute = find(name, AttributeType::kStrings);
   if (!attribute) return std::nullopt;
+  if (!std::ranges::all_of(attribute->texts, is_utf8)) {
+    attribute_error_ = bad(fmt::format("attribute '{}' is not UTF-8", name)).error();
+    return std::nullopt;
+  }
   return std::vector<std::string>(attribute->texts.begin(), attribute->texts.end());
 }
 
@@ -165,7 +179,13 @@ Result<std::optional<std::vector<int64_t>>> NodeContext::axes_operand(size_t i, 
 }
 
 void NodeContext::set_output(size_t i, ValueId value) {
-  if (i < outputs_.size()) outputs_[i] = value;
+  if (i < outputs_.size()) outputs_[i] = {.value = value, .list = nullptr};
+}
+
+void NodeContext::set_list(size_t i, List list) {
+  if (i < outputs_.size()) {
+    outputs_[i] = {.value = {}, .list = std::make_shared<const List>(std::move(list))};
+  }
 }
 
 Result<void> NodeContext::finish(Emitter::Operand value) {

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -32,10 +33,19 @@ class GraphContext {
   virtual Result<ir::ValueId> import_tensor(const Tensor& tensor) = 0;
 };
 
+/// A sequence: a list of values whose length is known.
+using List = std::vector<ir::ValueId>;
+
+/// An operand or a result: a value, none where it is left out, or a list.
+struct Term {
+  ir::ValueId value;
+  std::shared_ptr<const List> list;
+};
+
 class NodeContext {
  public:
   NodeContext(const Node& node, int64_t opset, Emitter& emitter, GraphContext& graph,
-              std::vector<ir::ValueId> inputs, const AttributeList& attributes)
+              std::vector<Term> inputs, const AttributeList& attributes)
       : node_(node),
         opset_(opset),
         emitter_(emitter),
@@ -52,11 +62,16 @@ class NodeContext {
   GraphContext& graph() { return graph_; }
 
   size_t input_count() const { return inputs_.size(); }
-  bool has_input(size_t i) const { return i < inputs_.size() && inputs_[i]; }
+  bool has_input(size_t i) const { return i < inputs_.size() && inputs_[i].value; }
   /// The operand; kBadModel when the file leaves it out.
   Result<ir::ValueId> input(size_t i) const;
   /// The operand, or none.
-  ir::ValueId optional_input(size_t i) const { return has_input(i) ? inputs_[i] : ir::ValueId(); }
+  ir::ValueId optional_input(size_t i) const {
+    return has_input(i) ? inputs_[i].value : ir::ValueId();
+  }
+  /// The operand, which must be a list.
+  Result<List> list_input(size_t i) const;
+  bool is_list(size_t i) const { return i < inputs_.size() && inputs_[i].list; }
   /// All operands; kBadModel when there are none or one is left out.
   Result<std::vector<Emitter::Operand>> all_inputs() const;
 
@@ -97,6 +112,7 @@ class NodeContext {
     return i < node_.outputs.size() && !node_.outputs[i].empty();
   }
   void set_output(size_t i, ir::ValueId value);
+  void set_list(size_t i, List list);
   /// Makes `value` the first output.
   Result<void> finish(Emitter::Operand value);
 
@@ -104,7 +120,7 @@ class NodeContext {
   std::unexpected<Error> bad(std::string message) const;
   std::unexpected<Error> unsupported(std::string message) const;
 
-  const std::vector<ir::ValueId>& outputs() const { return outputs_; }
+  const std::vector<Term>& outputs() const { return outputs_; }
   const std::optional<Error>& attribute_error() const { return attribute_error_; }
 
  private:
@@ -114,9 +130,9 @@ class NodeContext {
   int64_t opset_;
   Emitter& emitter_;
   GraphContext& graph_;
-  std::vector<ir::ValueId> inputs_;
+  std::vector<Term> inputs_;
   const AttributeList& attributes_;
-  std::vector<ir::ValueId> outputs_;
+  std::vector<Term> outputs_;
   std::optional<Error> attribute_error_;
 };
 

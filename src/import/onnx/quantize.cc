@@ -3,6 +3,7 @@
 #include <tuple>
 
 #include "import/onnx/operators.h"
+#include "import/onnx/quantize.h"
 #include "import/onnx/shared.h"
 
 namespace tenon::import::onnx {
@@ -50,7 +51,8 @@ std::pair<double, double> range_of(DType dtype) {
   return {-count / 2, count / 2 - 1};
 }
 
-/// The integer nearest to x (a whole number already scaled), plus the zero point, in range.
+}  // namespace
+
 Emitter::Operand saturate(Emitter& emitter, const Emitter::Operand& x, const Emitter::Operand& zero,
                           DType to) {
   Emitter::Operand shifted = emitter.emit(Op::kRound, {x});
@@ -63,12 +65,13 @@ Emitter::Operand saturate(Emitter& emitter, const Emitter::Operand& x, const Emi
       to);
 }
 
-/// x as i32 with its zero point taken off.
 Emitter::Operand centred(Emitter& emitter, ValueId x, const Emitter::Operand& zero) {
   const Emitter::Operand wide = emitter.cast(x, DType::kInt32);
   if (!zero || !*zero) return zero ? wide : zero;
   return emitter.emit(Op::kSub, {wide, emitter.cast(zero, DType::kInt32)});
 }
+
+namespace {
 
 /// A per-row zero point as a column; a scalar stays one.
 Emitter::Operand as_column(Emitter& emitter, ValueId zero) {
@@ -117,12 +120,8 @@ Result<void> import_dequantize_linear(NodeContext& node) {
       emitter.emit(Op::kMul, {emitter.cast(wide, emitter.dtype(scale)), per_axis(node, scale, x)}));
 }
 
-Result<void> import_dynamic_quantize_linear(NodeContext& node) {
-  Emitter& emitter = node.emitter();
-  TENON_TRY(ValueId x, node.input(0));
-  const std::vector<Dim> dims = emitter.shape(x);
-  std::vector<int64_t> axes;
-  for (size_t i = 0; i < dims.size(); ++i) axes.push_back(static_cast<int64_t>(i));
+Result<Quantised> quantise_by_range(Emitter& emitter, ValueId x) {
+  const std::vector<int64_t> axes = axes_from(0, emitter.rank(x));
   const DType dtype = emitter.dtype(x);
   // The range holds 0.
   const Emitter::Operand high =
@@ -133,12 +132,22 @@ Result<void> import_dynamic_quantize_linear(NodeContext& node) {
   // Nothing but zeros has a range of 1 instead, as the reference implementation does it.
   const Emitter::Operand range = emitter.emit(
       Op::kWhere, {emitter.with_number(Op::kEqual, width, 0), emitter.number(1, dtype), width});
-  TENON_TRY(ValueId scale, emitter.with_number(Op::kDiv, range, 255));
-  const Emitter::Operand offset = emitter.emit(Op::kDiv, {emitter.emit(Op::kNeg, {low}), scale});
-  TENON_TRY(ValueId zero, saturate(emitter, offset, ValueId(), DType::kUInt8));
-  node.set_output(1, scale);
-  node.set_output(2, zero);
-  return node.finish(saturate(emitter, emitter.emit(Op::kDiv, {x, scale}), zero, DType::kUInt8));
+  Quantised result;
+  TENON_TRY(result.scale, emitter.with_number(Op::kDiv, range, 255));
+  const Emitter::Operand offset =
+      emitter.emit(Op::kDiv, {emitter.emit(Op::kNeg, {low}), result.scale});
+  TENON_TRY(result.zero, saturate(emitter, offset, ValueId(), DType::kUInt8));
+  TENON_TRY(result.integers, saturate(emitter, emitter.emit(Op::kDiv, {x, result.scale}),
+                                      result.zero, DType::kUInt8));
+  return result;
+}
+
+Result<void> import_dynamic_quantize_linear(NodeContext& node) {
+  TENON_TRY(ValueId x, node.input(0));
+  TENON_TRY(const Quantised quantised, quantise_by_range(node.emitter(), x));
+  node.set_output(1, quantised.scale);
+  node.set_output(2, quantised.zero);
+  return node.finish(quantised.integers);
 }
 
 Result<void> import_matmul_integer(NodeContext& node) {

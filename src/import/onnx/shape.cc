@@ -14,6 +14,11 @@ using ir::Op;
 using ir::ValueId;
 
 Result<void> import_identity(NodeContext& node) {
+  if (node.is_list(0)) {
+    TENON_TRY(List list, node.list_input(0));
+    node.set_list(0, std::move(list));
+    return {};
+  }
   TENON_TRY(ValueId x, node.input(0));
   return node.finish(x);
 }

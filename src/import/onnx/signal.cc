@@ -16,7 +16,7 @@ using ir::ValueId;
 namespace {
 
 /// The longest transform that is written out as a matrix.
-constexpr int64_t kLongest = 8192;
+constexpr int64_t kLongest = 4096;
 
 /// Elements of a constant [rows, columns].
 Emitter::Operand matrix(Emitter& emitter, int64_t rows, int64_t columns, DType dtype,

@@ -47,6 +47,22 @@ constexpr std::array<DataType, 27> kDataTypes = {{
     {"int2", {}},
 }};
 
+/// Integers of a few bits each, the first one in the lowest bits of a byte.
+struct PackedType {
+  DType dtype;  ///< what they are read as
+  int bits;
+};
+
+std::optional<PackedType> packed_type(int32_t data_type) {
+  switch (data_type) {
+    case 21: return PackedType{DType::kUInt8, 4};
+    case 22: return PackedType{DType::kInt8, 4};
+    case 25: return PackedType{DType::kUInt8, 2};
+    case 26: return PackedType{DType::kInt8, 2};
+    default: return std::nullopt;
+  }
+}
+
 std::unexpected<Error> bad(const Tensor& tensor, std::string_view problem) {
   return fail(ErrorKind::kBadModel, fmt::format("tensor '{}': {}", tensor.name, problem));
 }
@@ -135,7 +151,36 @@ Result<std::span<const std::byte>> TensorReader::external(const Tensor& tensor, 
   return bytes.subspan(offset, size);
 }
 
+bool is_packed(int32_t data_type) { return packed_type(data_type).has_value(); }
+
+Result<TensorBytes> TensorReader::read_packed(const Tensor& tensor, DType dtype, int bits) {
+  const auto per_byte = static_cast<size_t>(8 / bits);
+  Tensor bytes = tensor;
+  bytes.data_type = 2;  // uint8
+  const std::optional<int64_t> count = ir::checked_product(tensor.dims);
+  if (!count || static_cast<uint64_t>(*count) > limits_.tensor_bytes) {
+    return bad(tensor, "its dims are negative or beyond the limit");
+  }
+  const auto elements = static_cast<size_t>(*count);
+  bytes.dims = {static_cast<int64_t>((elements + per_byte - 1) / per_byte)};
+  TENON_TRY(const TensorBytes packed, read(bytes));
+  TensorBytes result{{dtype, {tensor.dims.begin(), tensor.dims.end()}}, {}, {}};
+  result.owned.resize(elements);
+  for (size_t i = 0; i < elements; ++i) {
+    const auto byte = static_cast<unsigned>(packed.bytes[i / per_byte]);
+    const unsigned shift = static_cast<unsigned>(bits) * static_cast<unsigned>(i % per_byte);
+    int value = static_cast<int>((byte >> shift) & ((1U << bits) - 1));
+    if (dtype == DType::kInt8 && value >= 1 << (bits - 1)) value -= 1 << bits;
+    result.owned[i] = static_cast<std::byte>(value);
+  }
+  result.bytes = result.owned;
+  return result;
+}
+
 Result<TensorBytes> TensorReader::read(const Tensor& tensor) {
+  if (const std::optional<PackedType> packed = packed_type(tensor.data_type)) {
+    return read_packed(tensor, packed->dtype, packed->bits);
+  }
   const std::optional<DType> dtype = dtype_of(tensor.data_type);
   if (!dtype) {
     return fail(

@@ -22,6 +22,9 @@ std::optional<ir::DType> dtype_of(int32_t data_type);
 /// "float8e4m3fn": what the number stands for, for messages.
 std::string data_type_name(int32_t data_type);
 
+/// Whether elements of the type are smaller than a byte. They are read as integers of 8 bits.
+bool is_packed(int32_t data_type);
+
 /// Elements that lie in a mapped file, or in `owned` when the file does not hold them densely.
 struct TensorBytes {
   ir::TensorType type;
@@ -45,6 +48,7 @@ class TensorReader {
   }
 
  private:
+  Result<TensorBytes> read_packed(const Tensor& tensor, ir::DType dtype, int bits);
   Result<std::span<const std::byte>> external(const Tensor& tensor, uint64_t size);
 
   std::filesystem::path directory_, model_;

@@ -5,6 +5,8 @@
 #include <protozero/pbf_reader.hpp>
 #include <string>
 
+#include "import/onnx/utf8.h"
+
 namespace tenon::import::onnx {
 namespace {
 
@@ -23,9 +25,16 @@ class BadMessage : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-std::string_view text(pbf_reader& message) {
+std::string_view raw_bytes(pbf_reader& message) {
   const protozero::data_view bytes = message.get_view();
   return {bytes.data(), bytes.size()};
+}
+
+/// A name or another text that messages may show.
+std::string_view text(pbf_reader& message) {
+  const std::string_view bytes = raw_bytes(message);
+  if (!is_utf8(bytes)) throw BadMessage("a text that is not UTF-8");
+  return bytes;
 }
 
 template <class Value, class Range>
@@ -128,7 +137,7 @@ Tensor Reader::tensor(pbf_reader message) {
       case tag_and_type(7, kVarint): tensor.integers.push_back(message.get_int64()); break;
       case tag_and_type(8, kBytes): tensor.name = text(message); break;
       case tag_and_type(9, kBytes): {
-        const std::string_view raw = text(message);
+        const std::string_view raw = raw_bytes(message);
         tensor.raw = std::as_bytes(std::span(raw));
         break;
       }
@@ -230,7 +239,7 @@ Attribute Reader::attribute(pbf_reader message) {
         result.integer = message.get_int64();
         has_integer = true;
         break;
-      case tag_and_type(4, kBytes): result.text = text(message); break;
+      case tag_and_type(4, kBytes): result.text = raw_bytes(message); break;
       case tag_and_type(5, kBytes):
         result.tensor = std::make_shared<const Tensor>(
             within("tensor", 0, message, [this](pbf_reader part) { return tensor(part); }));
@@ -243,7 +252,7 @@ Attribute Reader::attribute(pbf_reader message) {
       case tag_and_type(7, kFixed32): result.numbers.push_back(message.get_float()); break;
       case tag_and_type(8, kBytes): append(result.integers, message.get_packed_int64()); break;
       case tag_and_type(8, kVarint): result.integers.push_back(message.get_int64()); break;
-      case tag_and_type(9, kBytes): result.texts.push_back(text(message)); break;
+      case tag_and_type(9, kBytes): result.texts.push_back(raw_bytes(message)); break;
       case tag_and_type(20, kVarint):
         result.type = static_cast<AttributeType>(message.get_enum());
         break;

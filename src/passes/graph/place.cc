@@ -212,8 +212,8 @@ class Placer {
         ops::reshape_strides(module_.dims, shape(value), placement(value).strides, shape(base));
     if (!back || parents_.contains(value)) {
       own(value, row_major(rank(value)), {});
-      back =
-          ops::reshape_strides(module_.dims, shape(value), placement(value).strides, shape(base));
+      back = dense_strides(shape(base));
+      require_equal_counts(value, base);
     }
     NodeId copy = make_copy(base);
     placements().resize(module_.value_count());
@@ -221,6 +221,28 @@ class Placer {
     placement(copied) = Placement{placement(value).storage, placement(value).offset, *back, {}, {}};
     module_.node(producer).inputs[0] = copied;
     placed_.push_back({{copy}, copy});
+  }
+
+  std::vector<Dim> dense_strides(const std::vector<Dim>& sizes) {
+    std::vector<Dim> strides(sizes.size());
+    Dim stride = 1;
+    for (size_t axis = sizes.size(); axis-- > 0;) {
+      strides[axis] = stride;
+      stride = module_.dims.mul(stride, sizes[axis]);
+    }
+    return strides;
+  }
+
+  /// Where the sizes of a call decide whether a reshape has as many elements as its operand, the
+  /// size of its storage has no value if not: a division by 1 - |difference|, which is then
+  /// below 1.
+  void require_equal_counts(ValueId value, ValueId base) {
+    Dims& dims = module_.dims;
+    const Dim difference = dims.sub(dims.product(shape(value)), dims.product(shape(base)));
+    if (difference.is(0)) return;
+    const Dim distance = dims.max(difference, dims.sub(0, difference));
+    const Dim one = dims.floor_div(1, dims.sub(1, distance));
+    placement(value).size = dims.mul(placement(value).size, one);
   }
 
   static bool keeps_halo(const Node& node, const Placement& from) {
