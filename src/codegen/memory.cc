@@ -187,9 +187,10 @@ void Memory::store(ir::BufferId buffer, Value* index, Value* value, Value* mask)
 
 void Memory::prefetch(ir::BufferId buffer, Value* index, bool write) {
   Value* pointer = address(buffer, index);
-  constexpr int kKeepInAllCaches = 3, kData = 1;
+  // What is fetched ahead is more than the first cache holds beside what is at work there.
+  constexpr int kFromSecondCache = 2, kData = 1;
   builder_.CreateIntrinsic(llvm::Intrinsic::prefetch, {pointer->getType()},
-                           {pointer, builder_.getInt32(write), builder_.getInt32(kKeepInAllCaches),
+                           {pointer, builder_.getInt32(write), builder_.getInt32(kFromSecondCache),
                             builder_.getInt32(kData)});
 }
 
