@@ -97,8 +97,8 @@ Result<Comparison> compare_layers(const Arguments& arguments, const ir::Module& 
                                   std::span<const ops::Tensor> inputs) {
   const ir::Module every = with_every_value(module);
   TENON_TRY(driver::CompiledModel compiled, driver::compile(every, options));
-  TENON_TRY(const Model model, Model::load(std::move(compiled.artifact), arguments.compile.threads,
-                                           arguments.model));
+  TENON_TRY(const Model model,
+            Model::load(std::move(compiled.artifact), arguments.compile.threads, arguments.model));
   TENON_TRY(std::vector<ops::Tensor> outputs, model.make_outputs(inputs));
   TENON_TRY_DO(model.run(inputs, outputs));
   TENON_TRY(const std::vector<ops::Tensor> references, interp::run(every, inputs));
