@@ -37,7 +37,6 @@ struct StepReport {
   std::string name;
   double seconds = 0;
   bool changed = false;
-  bool is_part = false;  ///< of the step that it follows, which has its time too
 };
 
 struct CompiledModel {

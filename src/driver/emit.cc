@@ -25,7 +25,7 @@ class Part {
   Part(const Part&) = delete;
   ~Part() {
     const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start_;
-    state_.parts.push_back({std::move(name_), time.count(), true, true});
+    state_.parts.push_back({std::move(name_), time.count(), true});
   }
 
  private:
