@@ -1,0 +1,16 @@
+// Everything that reads files or text.
+#pragma once
+
+#include "fuzz/fuzz.h"
+
+namespace tenon::fuzz {
+
+Target onnx_target();      ///< the wire format and the importer
+Target graph_target();     ///< text of graphs
+Target loop_target();      ///< text of loop functions
+Target state_target();     ///< text of the pipeline's state
+Target artifact_target();  ///< .tenon files, their hashes made right again
+Target npy_target();
+Target npz_target();
+
+}  // namespace tenon::fuzz
