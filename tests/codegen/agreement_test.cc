@@ -101,7 +101,7 @@ TEST_P(EachType, Moves) {
 }
 
 TEST_P(EachType, Bits) {
-  if (ir::is_float(dtype())) GTEST_SKIP();
+  if (ir::is_float(dtype())) GTEST_SKIP() << "floats have no such operation";
   Elementwise f(dtype(), lanes());
   LoopBuilder& b = f.builder();
   E a = f.input(0), c = f.input(1);
@@ -119,7 +119,7 @@ TEST_P(EachType, Bits) {
 }
 
 TEST_P(EachType, Compares) {
-  if (!computes(dtype()) && dtype() != DType::kBool) GTEST_SKIP();
+  if (!computes(dtype()) && dtype() != DType::kBool) GTEST_SKIP() << "not computed in";
   Elementwise f(dtype(), lanes());
   LoopBuilder& b = f.builder();
   for (ExprKind kind : {ExprKind::kEq, ExprKind::kNe, ExprKind::kLt, ExprKind::kLe}) {
@@ -130,7 +130,7 @@ TEST_P(EachType, Compares) {
 }
 
 TEST_P(EachType, Arithmetic) {
-  if (!computes(dtype())) GTEST_SKIP();
+  if (!computes(dtype())) GTEST_SKIP() << "not computed in";
   Elementwise f(dtype(), lanes());
   LoopBuilder& b = f.builder();
   E x = f.input(0), y = f.input(1), z = f.input(2);
@@ -159,7 +159,7 @@ TEST_P(EachType, Arithmetic) {
 }
 
 TEST_P(EachType, Division) {
-  if (!ir::is_integer(dtype())) GTEST_SKIP();
+  if (!ir::is_integer(dtype())) GTEST_SKIP() << "only integers have it";
   Elementwise f(dtype(), lanes());
   LoopBuilder& b = f.builder();
   E x = f.input(0), y = f.input(1);
