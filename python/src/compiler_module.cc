@@ -5,10 +5,13 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <fstream>
+#include <cstring>
 
+#include "base/target.h"
 #include "driver/code_cache.h"
 #include "driver/compile.h"
+#include "measure/roofline.h"
+#include "runtime/abi.h"
 
 namespace nb = nanobind;
 using tenon::driver::CompiledModel;
@@ -41,6 +44,34 @@ nb::object compile(const std::string& path, const std::string& target, uint32_t 
   return nb::cast(std::move(*compiled));
 }
 
+tenon_file_header header_of(const CompiledModel& compiled) {
+  tenon_file_header header;
+  std::memcpy(&header, compiled.artifact.bytes().data(), sizeof(header));
+  return header;
+}
+
+/// (name, bytes of a vector), or what `describe` gives.
+nb::object target(const std::string& name) {
+  const tenon::Result<tenon::Target> found = tenon::find_target(name);
+  if (!found) return describe(found.error());
+  return nb::make_tuple(found->name, found->vector_bytes);
+}
+
+/// (flops per second, bytes per second).
+nb::tuple roofline(uint32_t threads, int vector_bytes) {
+  const tenon::measure::Roofline measured = [&] {
+    nb::gil_scoped_release unlocked;
+    return tenon::measure::measure_roofline(threads, vector_bytes);
+  }();
+  return nb::make_tuple(measured.flops_per_second, measured.bytes_per_second);
+}
+
+nb::list optional_steps() {
+  nb::list list;
+  for (const std::string& name : tenon::driver::optional_step_names()) list.append(name);
+  return list;
+}
+
 }  // namespace
 
 NB_MODULE(_compiler, m) {
@@ -58,6 +89,14 @@ NB_MODULE(_compiler, m) {
                        list.append(nb::make_tuple(step.name, step.seconds));
                      return list;
                    })
+      .def_prop_ro("target",
+                   [](const CompiledModel& c) { return std::string(header_of(c).target); })
+      // Equal for models of equal plan, code and weights.
+      .def_prop_ro("identity",
+                   [](const CompiledModel& c) {
+                     const tenon_file_header header = header_of(c);
+                     return nb::make_tuple(header.plan_hash, header.code_hash, header.weights_hash);
+                   })
       .def("save", [](const CompiledModel& c, const std::string& path) {
         const tenon::Result<void> saved = tenon::driver::save(c.artifact.bytes(), path);
         return saved ? nb::none() : describe(saved.error());
@@ -65,4 +104,7 @@ NB_MODULE(_compiler, m) {
   m.def("compile", &compile, nb::arg("path"), nb::arg("target"), nb::arg("threads"),
         nb::arg("shapes"), nb::arg("symbols"), nb::arg("without"), nb::arg("dump"),
         nb::arg("cache"));
+  m.def("target", &target, nb::arg("name"));
+  m.def("roofline", &roofline, nb::arg("threads"), nb::arg("vector_bytes"));
+  m.def("optional_steps", &optional_steps);
 }

@@ -25,6 +25,7 @@ from ._errors import (
     UsageError,
 )
 from ._model import Model, StepTime, Tensor, compile, load
+from .verdict import Verdict, verdict
 
 __all__ = [
     "ArgumentError",
@@ -40,7 +41,9 @@ __all__ = [
     "Tensor",
     "UnsupportedError",
     "UsageError",
+    "Verdict",
     "compile",
     "load",
+    "verdict",
 ]
 __version__ = "0.1.0"

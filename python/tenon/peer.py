@@ -1,137 +1,138 @@
-"""Another engine as a child process, for `tenon bench --against`:
+"""An engine as a child process, for `tenon bench --against` and `tenon verdict`:
 
-    python3 -m tenon.peer ENGINE MODEL.onnx INPUTS.npz THREADS
+    python3 -m tenon.peer ENGINE MODEL [OPTIONS]
 
-Answers in lines of JSON on the standard output: at the start what it is and how long loading and the first call took,
-or what is missing; then, for each line with a number of calls, their seconds; at the end of its input the memory of
-this process. `eager` and `inductor` run the PyTorch module that lies beside the model as .pt2 or .pt; a .pt file is a
-pickle: it runs what its maker wrote into it.
+OPTIONS is a JSON object (`tenon._engines` has what may be in it). Answers in lines of JSON on the standard output: at
+the start what the engine is, what its inputs are where it knows, and how long importing its package and loading the
+model took; or {"missing": ...} or {"error": ...}. Then one answer for each line of the standard input, until that ends:
+
+    bind FILE.npz   takes the arrays and calls once    {"first_call_seconds": s}
+    calls N         calls so often                     {"seconds": [s, ...]}
+    profile N       the mean cost of each step         {"steps": [[nodes, seconds, flops, bytes], ...]}
+    outputs FILE    calls, and writes out_0, out_1 ..  {"outputs": [[dtype, shape], ...]}
+    memory                                             {"resident": bytes, "peak": bytes}
 """
 
+from __future__ import annotations
+
+import importlib
 import json
 import os
-import pathlib
 import resource
 import sys
 import time
+from pathlib import Path
+from typing import Any, Callable, Mapping
+
+from . import _errors
+from ._engines import ENGINES, Engine, Missing, arrays_of
+
+Answer = dict[str, Any]
 
 
-class Missing(Exception):
-    """What this engine needs and does not find."""
-
-
-def torch_module(path):
-    exported, pickled = path.with_suffix(".pt2"), path.with_suffix(".pt")
-    if not exported.exists() and not pickled.exists():
-        raise Missing(f"'{exported}' (torch.export.save) or '{pickled}' (torch.save)")
-    import torch
-
-    if exported.exists():
-        return torch.export.load(exported).module()
-    sys.path.insert(0, str(path.parent))  # for classes that lie beside it
-    return torch.load(pickled, weights_only=False).eval()
-
-
-# An engine loads a model and gives (its version, a function of the arrays that gives a call of no arguments).
-
-
-def eager(path, threads, compiled=False):
-    module = torch_module(path)
-    import torch
-
-    torch.set_num_threads(threads)
-    if compiled:
-        module = torch.compile(module, dynamic=False)
-
-    def bind(arrays):
-        tensors = [torch.from_numpy(array) for array in arrays.values()]
-
-        def call():
-            with torch.inference_mode():
-                return module(*tensors)
-
-        return call
-
-    return f"torch {torch.__version__}", bind
-
-
-def inductor(path, threads):
-    return eager(path, threads, compiled=True)
-
-
-def ort(path, threads):
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return f"onnxruntime {onnxruntime.__version__}", lambda arrays: lambda: session.run(None, arrays)
-
-
-def openvino(path, threads):
-    import openvino
-
-    core = openvino.Core()
-    settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-    request = core.compile_model(core.read_model(str(path)), "CPU", settings).create_infer_request()
-
-    def bind(arrays):
-        for name, array in arrays.items():
-            request.set_tensor(name, openvino.Tensor(array))
-        return request.infer
-
-    return f"openvino {openvino.__version__}", bind
-
-
-ENGINES = {"eager": eager, "inductor": inductor, "ort": ort, "openvino": openvino}
-
-
-def serve(engine, path, inputs, threads, answer):
-    import numpy
-
-    start = time.perf_counter()
-    version, bind = ENGINES[engine](pathlib.Path(path), int(threads))
-    loaded = time.perf_counter()
-    with numpy.load(inputs) as file:
-        call = bind({name: file[name] for name in file})
-    bound = time.perf_counter()
-    call()
-    first = time.perf_counter() - bound
-    answer({"version": version, "load_seconds": loaded - start, "first_call_seconds": first})
-    for line in sys.stdin:
-        seconds = []
-        for _ in range(int(line)):
-            begin = time.perf_counter()
-            call()
-            seconds.append(time.perf_counter() - begin)
-        answer({"seconds": seconds})
-    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+def memory() -> Answer:
+    """Bytes of this process, as the kernel counts them."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    answer({"resident": pages * os.sysconf("SC_PAGE_SIZE"), "peak": peak})
+    return {"resident": pages * os.sysconf("SC_PAGE_SIZE"), "peak": peak}
 
 
-def main(arguments):
+class Session:
+    """An engine that answers requests."""
+
+    def __init__(self, engine: Engine):
+        self.engine = engine
+        self.call: Callable[[], Any] | None = None
+
+    def answer(self, request: str) -> Answer:
+        """The answer to a line as the module's documentation lists them."""
+        verb, _, argument = request.strip().partition(" ")
+        if verb not in ("bind", "calls", "profile", "outputs", "memory"):
+            return {"error": f"there is no request '{verb}'"}
+        return getattr(self, verb)(argument)
+
+    def bind(self, file: str) -> Answer:
+        import numpy
+
+        with numpy.load(file) as archive:
+            self.call = self.engine.bind({name: archive[name] for name in archive})
+        start = time.perf_counter()
+        self.call()
+        return {"first_call_seconds": time.perf_counter() - start}
+
+    def calls(self, count: str) -> Answer:
+        call, clock, seconds = self.call, time.perf_counter, []
+        for _ in range(int(count)):
+            begin = clock()
+            call()
+            seconds.append(clock() - begin)
+        return {"seconds": seconds}
+
+    def profile(self, runs: str) -> Answer:
+        return {"steps": self.engine.profile(int(runs))}
+
+    def outputs(self, file: str) -> Answer:
+        import numpy
+
+        outputs = arrays_of(self.call())
+        numpy.savez(file, **{f"out_{k}": array for k, array in enumerate(outputs)})
+        return {"outputs": [[str(array.dtype), list(array.shape)] for array in outputs]}
+
+    def memory(self, _: str) -> Answer:
+        return memory()
+
+
+def start(name: str, load: Callable[[type[Engine]], Engine]) -> tuple[Session, Answer]:
+    """The session of an engine, and what it says first."""
+    if name not in ENGINES:
+        raise Missing(f"one of the engines {', '.join(ENGINES)}: there is no engine '{name}'")
+    engine = ENGINES[name]
+    begin = time.perf_counter()
+    importlib.import_module(engine.package)
+    imported = time.perf_counter()
+    made = load(engine)
+    hello = {"engine": name, "version": made.version, "import_seconds": imported - begin, "load_seconds": time.perf_counter() - imported}
+    if made.inputs is not None:
+        hello["inputs"] = [list(entry) for entry in made.inputs]
+    return Session(made), hello | made.facts()
+
+
+def describe(error: BaseException) -> Answer:
+    """What an exception says to the parent."""
+    if isinstance(error, ModuleNotFoundError):
+        return {"missing": f"the Python package '{error.name}' is not installed for {sys.executable}"}
+    if isinstance(error, Missing):
+        return {"missing": f"it needs {error}"}
+    if isinstance(error, _errors.Error):
+        return {"error": str(error), "kind": error.kind}
+    return {"error": f"it fails: {type(error).__name__}: {error}"}
+
+
+def converse(name: str, load: Callable[[type[Engine]], Engine], requests: Any, answer: Callable[[Answer], None]) -> None:
+    """Answers all requests; ends after the first failure."""
+    try:
+        session, hello = start(name, load)
+        answer(hello)
+        for request in requests:
+            answer(session.answer(request))
+    except KeyboardInterrupt:
+        pass
+    except Exception as error:
+        answer(describe(error))
+
+
+def main(arguments: list[str]) -> None:
     # Engines print what they like: only answers go to the parent.
     out = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
-    def answer(value):
+    def answer(value: Answer) -> None:
         print(json.dumps(value), file=out, flush=True)
 
-    engine = arguments[0] if arguments else ""
-    if engine not in ENGINES or len(arguments) != 4:
-        return answer({"missing": f"there is no engine '{engine}'; engines: {', '.join(ENGINES)}"})
-    try:
-        serve(*arguments, answer)
-    except ModuleNotFoundError as error:
-        answer({"missing": f"the Python package '{error.name}' is not installed for {sys.executable}"})
-    except Missing as error:
-        answer({"missing": f"it needs {error}"})
-    except KeyboardInterrupt:
-        pass
-    except Exception as error:
-        answer({"missing": f"it fails: {type(error).__name__}: {error}"})
+    if len(arguments) not in (2, 3):
+        return answer({"error": "usage: python3 -m tenon.peer ENGINE MODEL [OPTIONS]"})
+    options: Mapping[str, Any] = json.loads(arguments[2]) if len(arguments) == 3 else {}
+    converse(arguments[0], lambda engine: engine(Path(arguments[1]), options), sys.stdin, answer)
 
 
 if __name__ == "__main__":

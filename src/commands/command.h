@@ -33,6 +33,7 @@ void add_run(CLI::App& app, Common& common, Action& chosen);
 void add_bench(CLI::App& app, Common& common, Action& chosen);
 void add_check(CLI::App& app, Common& common, Action& chosen);
 void add_inspect(CLI::App& app, Common& common, Action& chosen);
+void add_verdict(CLI::App& app, Common& common, Action& chosen);
 
 /// The process's exit code for an error; docs/cli.md has the table.
 int exit_code(ErrorKind kind);

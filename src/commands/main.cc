@@ -51,6 +51,7 @@ int run_command_line(int argc, char** argv) {
   add_bench(app, common, action);
   add_check(app, common, action);
   add_inspect(app, common, action);
+  add_verdict(app, common, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {

@@ -64,4 +64,7 @@ Result<ir::Module> import_file(const std::filesystem::path& model, const Compile
 /// Names of the pipeline's steps, in order.
 std::vector<std::string> step_names();
 
+/// Of those, the ones that CompileOptions::without can leave out.
+std::vector<std::string> optional_step_names();
+
 }  // namespace tenon::driver

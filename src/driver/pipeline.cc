@@ -155,4 +155,12 @@ std::vector<std::string> step_names() {
   return names;
 }
 
+std::vector<std::string> optional_step_names() {
+  std::vector<std::string> names;
+  for (const Step& step : kSteps) {
+    if (!step.required) names.emplace_back(step.name);
+  }
+  return names;
+}
+
 }  // namespace tenon::driver

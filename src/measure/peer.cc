@@ -12,10 +12,21 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "measure/python.h"
+
 namespace tenon::measure {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+
+namespace {
+
+std::unexpected<Error> gone(const std::string& engine) {
+  return fail(ErrorKind::kUnsupported, fmt::format("{}: its process ended", engine), {},
+              "python3 must have the package tenon: 'python3 -m tenon.peer'");
+}
+
+}  // namespace
 
 /// A child whose standard input and output are one socket. It ends when this goes.
 class Peer::Process {
@@ -46,15 +57,29 @@ class Peer::Process {
     return failed == 0;
   }
 
-  bool write(const std::string& line) {
-    return send(socket_, line.data(), line.size(), MSG_NOSIGNAL) ==
-           static_cast<ssize_t>(line.size());
+  Result<json> ask(const std::string& engine, const std::string& request) {
+    const std::string line = request + "\n";
+    if (send(socket_, line.data(), line.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(line.size()))
+      return gone(engine);
+    return read(engine);
   }
 
-  void end_input() { shutdown(socket_, SHUT_WR); }
+  /// The next answer; what is missing or went wrong is kUnsupported.
+  Result<json> read(const std::string& engine) {
+    const json answer = read_line();
+    if (!answer.is_object()) return gone(engine);
+    for (const char* problem : {"missing", "error"}) {
+      if (answer.contains(problem)) {
+        return fail(ErrorKind::kUnsupported,
+                    fmt::format("{}: {}", engine, answer.value(problem, "")));
+      }
+    }
+    return answer;
+  }
 
+ private:
   /// The next line as JSON; discarded when there is none.
-  json read() {
+  json read_line() {
     while (buffer_.find('\n') == std::string::npos) {
       char part[4096];
       const ssize_t bytes = recv(socket_, part, sizeof(part), 0);
@@ -68,84 +93,37 @@ class Peer::Process {
     return line;
   }
 
- private:
-  static std::vector<char*> pointers(std::vector<std::string>& strings) {
-    std::vector<char*> list;
-    for (std::string& string : strings) list.push_back(string.data());
-    list.push_back(nullptr);
-    return list;
-  }
-
   int socket_ = -1;
   pid_t child_ = 0;
   std::string buffer_;
 };
-
-namespace {
-
-/// This process's, with the number of threads, and the build's own package where there is one.
-std::vector<std::string> environment(uint32_t threads) {
-  std::vector<std::string> list;
-  std::string path;
-  for (char** entry = environ; *entry; ++entry) {
-    const std::string_view text = *entry;
-    if (text.starts_with("PYTHONPATH=")) {
-      path = text.substr(text.find('=') + 1);
-    } else if (!text.starts_with("OMP_NUM_THREADS=")) {
-      list.emplace_back(text);
-    }
-  }
-  list.push_back(fmt::format("OMP_NUM_THREADS={}", threads));
-  std::error_code failure;
-  const fs::path program = fs::read_symlink("/proc/self/exe", failure);
-  const fs::path package = program.parent_path().parent_path() / "python";
-  if (fs::exists(package / "tenon" / "peer.py", failure))
-    path = package.string() + (path.empty() ? "" : ":") + path;
-  if (!path.empty()) list.push_back("PYTHONPATH=" + path);
-  return list;
-}
-
-std::unexpected<Error> gone(const std::string& engine) {
-  return fail(ErrorKind::kUnsupported, fmt::format("{}: its process ended", engine), {},
-              "python3 must have the package tenon: 'python3 -m tenon.peer'");
-}
-
-}  // namespace
 
 Result<Peer> Peer::start(const std::string& engine, const fs::path& model, const fs::path& inputs,
                          uint32_t threads) {
   Peer peer;
   peer.engine_ = engine;
   peer.process_ = std::make_shared<Process>();
-  if (!peer.process_->start({"python3", "-m", "tenon.peer", engine, model.string(), inputs.string(),
-                             std::to_string(threads)},
-                            environment(threads))) {
+  const json options = {{"threads", threads}, {"trust_pickle", true}};
+  if (!peer.process_->start({"python3", "-m", "tenon.peer", engine, model.string(), options.dump()},
+                            python_environment({fmt::format("OMP_NUM_THREADS={}", threads)}))) {
     return fail(ErrorKind::kUnsupported,
                 fmt::format("{}: cannot start python3: {}", engine, std::strerror(errno)));
   }
-  const json ready = peer.process_->read();
-  if (!ready.is_object()) return gone(engine);
-  if (ready.contains("missing")) {
-    return fail(ErrorKind::kUnsupported,
-                fmt::format("{}: {}", engine, ready["missing"].get<std::string>()));
-  }
+  TENON_TRY(const json ready, peer.process_->read(engine));
+  TENON_TRY(const json bound, peer.process_->ask(engine, "bind " + inputs.string()));
   peer.version_ = ready.value("version", "");
   peer.load_seconds_ = ready.value("load_seconds", 0.0);
-  peer.first_call_seconds_ = ready.value("first_call_seconds", 0.0);
+  peer.first_call_seconds_ = bound.value("first_call_seconds", 0.0);
   return peer;
 }
 
 Result<std::vector<double>> Peer::calls(size_t count) {
-  if (!process_->write(std::to_string(count) + "\n")) return gone(engine_);
-  const json answer = process_->read();
-  if (!answer.is_object() || !answer.contains("seconds")) return gone(engine_);
-  return answer["seconds"].get<std::vector<double>>();
+  TENON_TRY(const json answer, process_->ask(engine_, fmt::format("calls {}", count)));
+  return answer.value("seconds", std::vector<double>());
 }
 
 Result<ProcessMemory> Peer::finish() {
-  process_->end_input();
-  const json answer = process_->read();
-  if (!answer.is_object()) return gone(engine_);
+  TENON_TRY(const json answer, process_->ask(engine_, "memory"));
   ProcessMemory memory;
   memory.resident = answer.value("resident", uint64_t{0});
   memory.peak = answer.value("peak", uint64_t{0});

@@ -236,7 +236,7 @@ def test_all_that_is_unsupported_is_listed(tmp_path):
 
 def test_help_has_examples_and_version():
     assert tenon("--version").stdout.startswith("tenon ")
-    for command in ("compile", "run", "bench", "check", "inspect"):
+    for command in ("compile", "run", "bench", "check", "inspect", "verdict"):
         text = tenon(command, "--help").stdout
         assert "Examples:" in text and "--json" in text
 
