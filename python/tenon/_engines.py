@@ -35,6 +35,7 @@ class Engine:
     package: str
     version: str
     inputs: list[Input] | None = None  # where the engine knows them
+    has_inputs = False  # it came with arrays of its own
 
     def facts(self) -> dict[str, Any]:
         """What else it tells about the model."""
@@ -46,6 +47,10 @@ class Engine:
     def profile(self, runs: int) -> list[list[Any]]:
         """[nodes, seconds, flops, bytes] of each step of one call, the mean of so many."""
         raise Missing("an engine that tells the time of its steps")
+
+    def explain(self) -> dict[str, Any]:
+        """What of the model the engine does not run itself."""
+        return {"fallbacks": [], "graph_breaks": []}
 
 
 class Tenon(Engine):

@@ -6,11 +6,14 @@ OPTIONS is a JSON object (`tenon._engines` has what may be in it). Answers in li
 the start what the engine is, what its inputs are where it knows, and how long importing its package and loading the
 model took; or {"missing": ...} or {"error": ...}. Then one answer for each line of the standard input, until that ends:
 
-    bind FILE.npz   takes the arrays and calls once    {"first_call_seconds": s}
+    bind FILE.npz   takes its arrays and calls once    {"first_call_seconds": s}
     calls N         calls so often                     {"seconds": [s, ...]}
     profile N       the mean cost of each step         {"steps": [[nodes, seconds, flops, bytes], ...]}
     outputs FILE    calls, and writes out_0, out_1 ..  {"outputs": [[dtype, shape], ...]}
+    explain         what the engine does not run       {"fallbacks": [...], "graph_breaks": [...]}
     memory                                             {"resident": bytes, "peak": bytes}
+
+`serve_module` is the same over a connection, for a module that another process saved.
 """
 
 from __future__ import annotations
@@ -22,12 +25,16 @@ import resource
 import sys
 import time
 from pathlib import Path
-from typing import Any, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping
 
 from . import _errors
 from ._engines import ENGINES, Engine, Missing, arrays_of
 
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
 Answer = dict[str, Any]
+Options = Mapping[str, Any]
 
 
 def memory() -> Answer:
@@ -35,6 +42,13 @@ def memory() -> Answer:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {"resident": pages * os.sysconf("SC_PAGE_SIZE"), "peak": peak}
+
+
+def read_arrays(file: str) -> dict[str, Any]:
+    import numpy
+
+    with numpy.load(file) as archive:
+        return {name: archive[name] for name in archive}
 
 
 class Session:
@@ -47,15 +61,12 @@ class Session:
     def answer(self, request: str) -> Answer:
         """The answer to a line as the module's documentation lists them."""
         verb, _, argument = request.strip().partition(" ")
-        if verb not in ("bind", "calls", "profile", "outputs", "memory"):
+        if verb not in ("bind", "calls", "profile", "outputs", "explain", "memory"):
             return {"error": f"there is no request '{verb}'"}
         return getattr(self, verb)(argument)
 
     def bind(self, file: str) -> Answer:
-        import numpy
-
-        with numpy.load(file) as archive:
-            self.call = self.engine.bind({name: archive[name] for name in archive})
+        self.call = self.engine.bind({} if self.engine.has_inputs else read_arrays(file))
         start = time.perf_counter()
         self.call()
         return {"first_call_seconds": time.perf_counter() - start}
@@ -78,19 +89,21 @@ class Session:
         numpy.savez(file, **{f"out_{k}": array for k, array in enumerate(outputs)})
         return {"outputs": [[str(array.dtype), list(array.shape)] for array in outputs]}
 
+    def explain(self, _: str) -> Answer:
+        return self.engine.explain()
+
     def memory(self, _: str) -> Answer:
         return memory()
 
 
-def start(name: str, load: Callable[[type[Engine]], Engine]) -> tuple[Session, Answer]:
+def start(name: str, engines: Mapping[str, type[Engine]], path: Path, options: Options) -> tuple[Session, Answer]:
     """The session of an engine, and what it says first."""
-    if name not in ENGINES:
-        raise Missing(f"one of the engines {', '.join(ENGINES)}: there is no engine '{name}'")
-    engine = ENGINES[name]
+    if name not in engines:
+        raise Missing(f"one of the engines {', '.join(engines)}: there is no engine '{name}'")
     begin = time.perf_counter()
-    importlib.import_module(engine.package)
+    importlib.import_module(engines[name].package)
     imported = time.perf_counter()
-    made = load(engine)
+    made = engines[name](path, options)
     hello = {"engine": name, "version": made.version, "import_seconds": imported - begin, "load_seconds": time.perf_counter() - imported}
     if made.inputs is not None:
         hello["inputs"] = [list(entry) for entry in made.inputs]
@@ -108,17 +121,37 @@ def describe(error: BaseException) -> Answer:
     return {"error": f"it fails: {type(error).__name__}: {error}"}
 
 
-def converse(name: str, load: Callable[[type[Engine]], Engine], requests: Any, answer: Callable[[Answer], None]) -> None:
+def converse(hello: Callable[[], tuple[Session, Answer]], requests: Iterable[str], answer: Callable[[Answer], None]) -> None:
     """Answers all requests; ends after the first failure."""
     try:
-        session, hello = start(name, load)
-        answer(hello)
+        session, first = hello()
+        answer(first)
         for request in requests:
             answer(session.answer(request))
     except KeyboardInterrupt:
         pass
     except Exception as error:
         answer(describe(error))
+
+
+def serve_module(connection: Connection, name: str, path: str, options: Options) -> None:
+    """Run in a process of its own, started by multiprocessing."""
+    from ._live_engines import LIVE_ENGINES
+
+    for stream in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+
+    def requests() -> Iterable[str]:
+        while True:
+            try:
+                yield connection.recv()
+            except EOFError:
+                return
+
+    try:
+        converse(lambda: start(name, LIVE_ENGINES, Path(path), options), requests(), connection.send)
+    except BrokenPipeError:
+        pass  # the parent is gone
 
 
 def main(arguments: list[str]) -> None:
@@ -131,8 +164,8 @@ def main(arguments: list[str]) -> None:
 
     if len(arguments) not in (2, 3):
         return answer({"error": "usage: python3 -m tenon.peer ENGINE MODEL [OPTIONS]"})
-    options: Mapping[str, Any] = json.loads(arguments[2]) if len(arguments) == 3 else {}
-    converse(arguments[0], lambda engine: engine(Path(arguments[1]), options), sys.stdin, answer)
+    options = json.loads(arguments[2]) if len(arguments) == 3 else {}
+    converse(lambda: start(arguments[0], ENGINES, Path(arguments[1]), options), sys.stdin, answer)
 
 
 if __name__ == "__main__":

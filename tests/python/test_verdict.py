@@ -13,6 +13,7 @@ import sys
 import time
 from html.parser import HTMLParser
 from pathlib import Path
+from unittest import mock
 
 import numpy
 import onnx
@@ -22,7 +23,7 @@ from onnx import TensorProto, helper
 
 import tenon
 from tenon import _engines, peer
-from tenon.verdict import decide, machine, options
+from tenon.verdict import decide, machine, options, probes
 from tenon.verdict.children import Children, EngineFailed
 from tenon.verdict.judge import judge
 from tenon.verdict.measure import measure
@@ -104,7 +105,8 @@ class FakeChannel:
 
     pid = 0
 
-    def __init__(self, seconds, hello=(), outputs=(1.0, 2.0), steps=(), fails=None):
+    def __init__(self, seconds, hello=(), outputs=(1.0, 2.0), steps=(), fails=None, support=None):
+        self.support = support or {"fallbacks": [], "graph_breaks": []}
         self.seconds, self.outputs, self.steps = seconds, outputs, steps
         self.answers = [HELLO | dict(hello)] if fails is None else [fails]
         self.closed = False
@@ -117,6 +119,8 @@ class FakeChannel:
             self.answers.append({"seconds": [self.seconds * (1 + 0.001 * (k % 5)) for k in range(int(argument))]})
         elif verb == "profile":
             self.answers.append({"steps": [list(step) for step in self.steps]})
+        elif verb == "explain":
+            self.answers.append(self.support)
         elif verb == "outputs":
             numpy.savez(argument, out_0=numpy.array(self.outputs, numpy.float32))
             self.answers.append({"outputs": [["float32", [2]]]})
@@ -135,7 +139,8 @@ class FakeSource:
 
     name, form, baseline, note = "fake.onnx", "onnx", "ort", "ort: made up"
 
-    def __init__(self, ours, baseline=0.010, outputs=(1.0, 2.0), steps=(), missing=()):
+    def __init__(self, ours, baseline=0.010, outputs=(1.0, 2.0), steps=(), missing=(), support=None):
+        self.support = support
         self.ours, self.seconds, self.outputs, self.steps, self.missing = ours, baseline, outputs, steps, missing
         self.channels = []
 
@@ -144,7 +149,7 @@ class FakeSource:
         return children.add(engine, channel)
 
     def _tenon(self, children, seconds, hello=()):
-        return self._add(children, "tenon", FakeChannel(seconds, hello, self.outputs, self.steps))
+        return self._add(children, "tenon", FakeChannel(seconds, hello, self.outputs, self.steps, support=self.support))
 
     def variant(self, children, wanted, folder):
         seconds = self.ours(wanted["without"], wanted["threads"], wanted["target"])
@@ -163,13 +168,15 @@ class FakeSource:
             return self._add(children, engine, FakeChannel(0, fails={"missing": "not here"}))
         return self._add(children, engine, FakeChannel(self.seconds / threads**0.5))
 
-    def arrays(self, wanted):
-        return {tensor.name: numpy.ones(tensor.shape, tensor.dtype) for tensor in wanted}
+    def write_inputs(self, wanted, file):
+        return [{"name": tensor.name, "dtype": tensor.dtype, "shape": list(tensor.shape)} for tensor in wanted]
 
 
 def verdict_of(source, **chosen):
-    chosen = {"threads": 1, "seconds": 0.0, "apart": 0.0, "causes": 5.0} | chosen
-    return judge(measure(source, options.Options(**chosen).checked(), lambda text: None))
+    chosen = {"threads": 1, "seconds": 0.0, "apart": 0.0, "causes": 600.0} | chosen
+    roof = {"target": "made-up", "vector_bytes": 32, "flops_per_second": 1e11, "bytes_per_second": 1e10}
+    with mock.patch.object(probes, "roofline", lambda *_: roof), mock.patch.object(probes, "empty_call", lambda *_: 4e-7):
+        return judge(measure(lambda folder: source, options.Options(**chosen).checked(), lambda text: None))
 
 
 def causes(found, kind):
@@ -219,9 +226,19 @@ def test_a_slow_kernel_is_found():
 
 
 def test_calls_that_are_only_calls_are_found():
-    found = verdict_of(FakeSource(lambda *_: 1e-9, baseline=0.5e-9), seconds=0)
+    found = verdict_of(FakeSource(lambda *_: 5e-7, baseline=2e-7))
     assert found["answer"] == "hurts" and found["causes"][0]["kind"] == "call overhead"
     assert any("larger batch" in entry["text"] for entry in found["advice"])
+
+
+def test_operators_that_fall_back_are_found():
+    fallback = {"operator": "fft", "line": "net.py:7", "reason": "Tenon has no fft", "share": 0.8}
+    support = {"fallbacks": [fallback], "graph_breaks": ["print at net.py:9"]}
+    found = verdict_of(FakeSource(lambda *_: 0.02, support=support))
+    assert found["causes"][0]["name"] == "fft" and "net.py:7" in found["causes"][0]["finding"]
+    assert found["causes"][0]["seconds"] == pytest.approx(-0.016, rel=0.01)
+    assert any("print at net.py:9" in cause["finding"] for cause in found["causes"])
+    assert any("the operator fft" in entry["text"] for entry in found["advice"])
 
 
 def test_threads_that_do_not_help_are_found():
@@ -303,23 +320,25 @@ def test_the_page_has_its_parts():
 class FakeEngine(_engines.Engine):
     package, version = "json", "fake 1"
 
+    def __init__(self, path, options):
+        pass
+
     def bind(self, arrays):
         return lambda: [array * 2 for array in arrays.values()]
 
 
-def test_a_session_answers(tmp_path, monkeypatch):
-    monkeypatch.setitem(_engines.ENGINES, "fake", FakeEngine)
+def test_a_session_answers(tmp_path):
     numpy.savez(tmp_path / "in.npz", x=numpy.ones(3, numpy.float32))
     said = []
     requests = [f"bind {tmp_path / 'in.npz'}\n", "calls 3\n", f"outputs {tmp_path / 'out.npz'}\n", "memory\n", "profile 2\n", "calls 1\n"]
-    peer.converse("fake", lambda engine: engine(), requests, said.append)
+    peer.converse(lambda: peer.start("fake", {"fake": FakeEngine}, tmp_path, {}), requests, said.append)
     hello, bound, calls, outputs, memory, profile = said  # the failure ends it
     assert hello["version"] == "fake 1" and hello["load_seconds"] >= 0 and bound["first_call_seconds"] >= 0
     assert len(calls["seconds"]) == 3 and memory["resident"] > 0 and outputs["outputs"] == [["float32", [3]]]
     assert numpy.load(tmp_path / "out.npz")["out_0"].tolist() == [2, 2, 2]
     assert "it needs an engine that tells" in profile["missing"]
     said.clear()
-    peer.converse("fake", lambda engine: engine(), ["dance\n"], said.append)
+    peer.converse(lambda: peer.start("fake", {"fake": FakeEngine}, tmp_path, {}), ["dance\n"], said.append)
     assert "no request 'dance'" in said[1]["error"]
 
 
@@ -359,6 +378,32 @@ def small(tmp_path):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.save(model, tmp_path / "small.onnx")
     return tmp_path / "small.onnx"
+
+
+def test_a_module_goes_to_processes_that_answer(tmp_path):
+    """Small is no class of the main module."""
+    from tenon.verdict.source import ModuleSource
+
+    module, x = Small().eval(), torch.ones(2, 6)
+    source = ModuleSource(module, (x,), tmp_path)
+    with Children() as children:
+        child = source.peer(children, "eager", 1)
+        assert source.write_inputs([_engines.Input(*child.hello["inputs"][0])], tmp_path / "none") == [
+            {"name": "in_0", "dtype": "float32", "shape": [2, 6]}
+        ]
+        child.ask("bind", "none")
+        assert len(child.calls(3)) == 3
+        child.ask("outputs", tmp_path / "out.npz")
+        numpy.testing.assert_array_equal(numpy.load(tmp_path / "out.npz")["out_0"], module(x).detach().numpy())
+
+
+def test_a_module_that_does_not_pickle():
+    module = torch.nn.Linear(2, 2)
+    module.hook = lambda: None
+    with pytest.raises(tenon.UsageError, match="top level"):
+        tenon.verdict(module, (torch.ones(1, 2),))
+    with pytest.raises(tenon.UsageError, match="tuple of its inputs"):
+        tenon.verdict(module, torch.ones(1, 2))
 
 
 QUICK = ("--seconds", 0, "--apart", 0, "--causes", 1, "--threads", 1)

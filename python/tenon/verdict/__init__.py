@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import Any, Iterable, Mapping, Sequence, Union
 
+from .. import _errors
 from .options import Options
 
 __all__ = ["Verdict", "verdict"]
@@ -80,8 +81,8 @@ def _finite(value: Any) -> Any:
 
 
 def verdict(
-    model: Union[str, "os.PathLike[str]"],
-    inputs: Union[str, "os.PathLike[str]", None] = None,
+    model: Any,
+    inputs: Any = None,
     *,
     against: Iterable[str] = (),
     threads: int = 0,
@@ -97,9 +98,11 @@ def verdict(
 ) -> Verdict:
     """Whether compiling a model helps or hurts, measured on this machine.
 
-    model: an .onnx or .pt2 file, or with `trust_pickle` a .pt file.
-    inputs: an .npz file of arrays, by the inputs' names or in_0, in_1, ...; by default random.
-    against: other engines to measure too: eager, ort, openvino, inductor.
+    model: an .onnx or .pt2 file, or with `trust_pickle` a .pt file; or a PyTorch module, which is compared as
+    `torch.compile(model, backend="tenon")`. A module goes to other processes by pickle, so its class is to be defined at the
+    top level of a file, and a script's call is to stand under `if __name__ == "__main__"`.
+    inputs: an .npz file of arrays, by the inputs' names or in_0, in_1, ...; by default random. For a module, its tensors.
+    against: other engines to measure too: eager, ort, openvino, inductor; for a module inductor.
     threads: how many each engine may use; 0: as many as this process may.
     seconds: how long each engine is measured in each epoch.
     epochs, apart: how many, and how many seconds from one's end to the next's start at least.
@@ -118,19 +121,36 @@ def verdict(
     options = Options(
         tuple(against), threads, seconds, epochs, apart, causes, tolerance, target, tuple(without), dict(shapes or {}), trust_pickle
     )
-    return of_file(Path(model), None if inputs is None else Path(inputs), options)
+    if isinstance(model, (str, os.PathLike)):
+        return of_file(Path(model), None if inputs is None else Path(inputs), options)
+    return of_module(model, inputs, options)
 
 
 def of_file(path: Path, arrays: Path | None, options: Options) -> Verdict:
-    """`verdict` with its options in one object, and progress on a terminal."""
-    from .judge import judge
-    from .measure import measure, show_progress
+    """`verdict` of a file with its options in one object."""
     from .options import check_model
     from .source import FileSource
 
     options = options.checked()
     check_model(path, options)
+    return _measured(lambda folder: FileSource(path, arrays, options), options)
+
+
+def of_module(module: Any, tensors: Any, options: Options) -> Verdict:
+    """`verdict` of a module."""
+    from .source import ModuleSource
+
+    if not callable(module) or not isinstance(tensors, (list, tuple)):
+        raise _errors.UsageError("tenon.verdict takes a model file, or a PyTorch module with a tuple of its inputs")
+    options = options.checked()
+    return _measured(lambda folder: ModuleSource(module, tensors, folder), options)
+
+
+def _measured(source: Any, options: Options) -> Verdict:
+    from .judge import judge
+    from .measure import measure, show_progress
+
     try:
-        return Verdict(judge(measure(FileSource(path, arrays, options), options, show_progress)))
+        return Verdict(judge(measure(source, options, show_progress)))
     finally:
         show_progress("")

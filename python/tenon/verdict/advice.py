@@ -59,10 +59,14 @@ def _threads(verdict: Verdict) -> list[dict[str, Any]]:
 
 
 def _support(verdict: Verdict) -> list[dict[str, Any]]:
-    return [
-        _entry(fallback["seconds"], f"Give Tenon the operator {fallback['operator']} (docs: custom operators), or write it with operators that it has: up to {duration(fallback['seconds'])} a call run in eager.")
-        for fallback in verdict.get("fallbacks", [])
-    ]
+    told, found = verdict.get("support", {}), []
+    for fallback in told.get("fallbacks", []):
+        gain = fallback["share"] * call_of(verdict, "tenon")
+        text = f"Give Tenon the operator {fallback['operator']}, or write it with operators that it has: {duration(gain)} of a call run in eager."
+        found.append(_entry(gain, text))
+    if told.get("graph_breaks"):
+        found.append(_entry(None, "Write the module without graph breaks (torch.compile(fullgraph=True) shows them): each starts another graph."))
+    return found
 
 
 def _engines(verdict: Verdict) -> list[dict[str, Any]]:

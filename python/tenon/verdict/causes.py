@@ -40,18 +40,15 @@ def cause(kind: str, name: str, seconds: float | None, finding: str) -> Cause:
 
 def support(verdict: Verdict) -> list[Cause]:
     """What is not compiled."""
-    fallbacks = verdict.get("fallbacks", [])
-    if not fallbacks:
-        return [cause("operator support", "fallbacks", 0.0, "every operator is compiled; nothing falls back")]
-    return [
-        cause(
-            "operator support",
-            fallback["operator"],
-            -fallback["seconds"],
-            f"{fallback['operator']} at {fallback['line'] or 'an unknown line'} runs in eager ({fallback['reason']}): {duration(fallback['seconds'])} a call",
-        )
-        for fallback in fallbacks
-    ]
+    told, found = verdict.get("support", {}), []
+    for fallback in told.get("fallbacks", []):
+        seconds = fallback["share"] * call_of(verdict, "tenon")
+        where, operator = fallback["line"] or "an unknown line", fallback["operator"]
+        text = f"{operator} at {where} runs in eager ({fallback['reason']}): {duration(seconds)}, {percent(fallback['share'])} of a call"
+        found.append(cause("operator support", operator, -seconds, text))
+    for reason in told.get("graph_breaks", []):
+        found.append(cause("operator support", "graph break", None, f"PyTorch leaves the graph: {reason}"))
+    return found or [cause("operator support", "fallbacks", 0.0, "every operator is compiled; nothing falls back")]
 
 
 def measured_variants(verdict: Verdict, *changes: str) -> list[dict[str, Any]]:

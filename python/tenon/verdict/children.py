@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Mapping, Protocol
 
-from .. import _errors
+from .. import _errors, peer
 
 Answer = dict[str, Any]
 
@@ -67,6 +68,39 @@ class ProcessChannel:
     def close(self) -> None:
         self.process.kill()
         self.process.communicate()
+
+
+class ModuleChannel:
+    """`tenon.peer.serve_module` on a saved module, in a process that has imported this program's main module, which may
+    define the module's class."""
+
+    def __init__(self, engine: str, saved: Path, options: Mapping[str, Any]):
+        context = multiprocessing.get_context("spawn")
+        self.connection, other = context.Pipe()
+        self.process = context.Process(target=peer.serve_module, args=(other, engine, str(saved), dict(options)), daemon=True)
+        self.process.start()
+        other.close()
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid or 0
+
+    def send(self, line: str) -> None:
+        try:
+            self.connection.send(line)
+        except BrokenPipeError:
+            pass  # `receive` finds out
+
+    def receive(self) -> Answer | None:
+        try:
+            return self.connection.recv()
+        except (EOFError, ConnectionResetError):
+            return None
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.connection.close()
 
 
 class Child:

@@ -20,11 +20,12 @@ Facts = dict[str, Any]
 Progress = Callable[[str], None]
 
 
-def measure(source: Source, options: Options, progress: Progress) -> Facts:
-    """`options` are checked. Raises a `tenon.Error` where Tenon or the baseline cannot run."""
+def measure(make_source: Callable[[Path], Source], options: Options, progress: Progress) -> Facts:
+    """`options` are checked; the source is given a folder that goes at the end. Raises a `tenon.Error` where Tenon or the
+    baseline cannot run."""
     with tempfile.TemporaryDirectory(prefix="tenon-verdict-") as folder, Children() as children:
         try:
-            return _Measurement(source, options, progress, children, Path(folder)).run()
+            return _Measurement(make_source(Path(folder)), options, progress, children, Path(folder)).run()
         except EngineFailed as failure:
             raise failure.error from failure
 
@@ -73,29 +74,24 @@ class _Measurement:
         return facts
 
     def _convert(self) -> None:
-        """Compiles from scratch: nothing cached, the file's pages dropped."""
+        """Compiles from scratch: nothing cached, the file's pages dropped. What compiles in its first call has taken that
+        to compile."""
         self.progress("compiling")
         child = self.source.compile(self.children, self.compile_options, self.folder)
         hello = child.hello
-        self._make_inputs(child)
+        wanted = [Input(name, tuple(shape), dtype) for name, shape, dtype in hello["inputs"]]
+        self.facts["inputs"] = self.source.write_inputs(wanted, self.file)
         first = child.ask("bind", self.file)["first_call_seconds"]
-        self.identity = hello.get("identity")
+        self.hello, self.identity = hello, hello.get("identity")
         self.facts["conversion"] = {
-            "compile_seconds": hello.get("compile_seconds", hello["load_seconds"]),
+            "compile_seconds": hello.get("compile_seconds", first),
             "steps": [{"name": name, "seconds": seconds} for name, seconds in hello.get("compile_steps", [])],
             "first_call_seconds": first,
             "peak": child.ask("memory")["peak"],
         }
         self.facts["target"] = hello.get("target", self.options.target)
+        self.facts["support"] = child.ask("explain")
         self.children.end(child)
-
-    def _make_inputs(self, child: Child) -> None:
-        import numpy
-
-        arrays = self.source.arrays([Input(name, tuple(shape), dtype) for name, shape, dtype in child.hello["inputs"]])
-        self.input_count = len(arrays)
-        numpy.savez(self.file, **arrays)
-        self.facts["inputs"] = [{"name": n, "dtype": str(a.dtype), "shape": list(a.shape)} for n, a in arrays.items()]
 
     def _start(self) -> dict[str, Child]:
         """Every engine that can be had; the baseline must."""
@@ -120,7 +116,9 @@ class _Measurement:
                 "load_seconds": child.hello["load_seconds"],
                 "first_call_seconds": first,
             }
-        self.facts["conversion"]["load_seconds"] = engines["tenon"].hello["load_seconds"]
+        ours = self.facts["engines"]["tenon"]
+        in_call = "compile_seconds" not in self.hello
+        self.facts["conversion"]["load_seconds"] = ours["first_call_seconds"] if in_call else ours["load_seconds"]
         self.facts["weight_bytes"] = engines["tenon"].hello.get("weight_bytes")
         return engines
 
@@ -142,9 +140,10 @@ class _Measurement:
             return
         facts, budget, tenon = self.facts, probes.Budget(self.options.causes), engines["tenon"]
         self.progress("timing steps")
-        facts["profile"] = probes.profile(tenon)
+        if self.source.form != "module":
+            facts["profile"] = probes.profile(tenon)
         facts["roofline"] = probes.roofline(facts["target"], self.options.threads)
-        facts["empty_call_seconds"] = probes.empty_call(self.children, self.input_count, self.output_count, self.folder, self.cache)
+        facts["empty_call_seconds"] = probes.empty_call(self.children, len(facts["inputs"]), self.output_count, self.folder, self.cache)
         used, cpus = self.options.threads, len(machine.cpus())
         other = cpus if used == 1 else 1
         if other != used:
