@@ -8,22 +8,15 @@
 #include <fstream>
 #include <sstream>
 
+#include "testing/checkout.h"
+
 namespace tenon::checks {
 namespace {
 
-using std::filesystem::path;
-
-/// The checkout's folder of filetests, wherever below it the test runs.
-path filetests() {
-  for (path at = std::filesystem::current_path(); at.has_relative_path(); at = at.parent_path()) {
-    if (std::filesystem::is_directory(at / "tests/filetests")) return at / "tests/filetests";
-  }
-  return {};
-}
-
 TEST(FileTests, AllAreRight) {
   size_t count = 0;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(filetests())) {
+  for (const auto& entry :
+       std::filesystem::recursive_directory_iterator(testing::in_checkout("tests/filetests"))) {
     if (entry.path().extension() != ".tn") continue;
     std::ifstream stream(entry.path(), std::ios::binary);
     std::stringstream text;
