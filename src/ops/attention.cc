@@ -9,8 +9,8 @@
 #include <limits>
 
 #include "ops/compute.h"
-#include "ops/families.h"
 #include "ops/loops.h"
+#include "ops/op.h"
 #include "ops/shape.h"
 
 namespace tenon::ops {
@@ -225,9 +225,9 @@ void attention_loops(ir::LoopScope& scope) {
 
 }  // namespace
 
-Family attention_operators() {
-  return {{ir::Op::kAttention,
-           {infer_attention, in_compute_type<evaluate_attention>, attention_loops}}};
+template <>
+Operator define<ir::Op::kAttention>() {
+  return {infer_attention, in_compute_type<evaluate_attention>, attention_loops};
 }
 
 }  // namespace tenon::ops

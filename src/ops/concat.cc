@@ -1,5 +1,5 @@
-#include "ops/families.h"
 #include "ops/nest.h"
+#include "ops/op.h"
 #include "ops/shape.h"
 
 namespace tenon::ops {
@@ -78,6 +78,9 @@ void to_loops(ir::LoopScope& scope) {
 
 }  // namespace
 
-Family concat_operators() { return {{ir::Op::kConcat, {infer, evaluate, to_loops}}}; }
+template <>
+Operator define<ir::Op::kConcat>() {
+  return {infer, evaluate, to_loops};
+}
 
 }  // namespace tenon::ops

@@ -2,9 +2,9 @@
 // ends; one to three spatial axes. With the attribute `packed`, w is the result of pack_filter
 // (ops/filter.h) and `channels` is M.
 #include "ops/compute.h"
-#include "ops/families.h"
 #include "ops/filter.h"
 #include "ops/loops.h"
+#include "ops/op.h"
 #include "ops/shape.h"
 #include "ops/window.h"
 
@@ -274,9 +274,14 @@ void conv_loops(ir::LoopScope& scope) {
 
 }  // namespace
 
-Family conv_operators() {
-  return {{ir::Op::kConv, {infer_conv, in_compute_type<evaluate_conv>, conv_loops}},
-          {ir::Op::kPackFilter, {infer_pack_filter, evaluate_pack_filter, pack_filter_loops}}};
+template <>
+Operator define<ir::Op::kConv>() {
+  return {infer_conv, in_compute_type<evaluate_conv>, conv_loops};
+}
+
+template <>
+Operator define<ir::Op::kPackFilter>() {
+  return {infer_pack_filter, evaluate_pack_filter, pack_filter_loops};
 }
 
 }  // namespace tenon::ops

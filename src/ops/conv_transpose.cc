@@ -9,8 +9,8 @@
 #include <numeric>
 
 #include "ops/compute.h"
-#include "ops/families.h"
 #include "ops/loops.h"
+#include "ops/op.h"
 #include "ops/shape.h"
 #include "ops/window.h"
 
@@ -355,9 +355,9 @@ void conv_transpose_loops(ir::LoopScope& scope) {
 
 }  // namespace
 
-Family conv_transpose_operators() {
-  return {{ir::Op::kConvTranspose,
-           {infer_conv_transpose, in_compute_type<evaluate_conv_transpose>, conv_transpose_loops}}};
+template <>
+Operator define<ir::Op::kConvTranspose>() {
+  return {infer_conv_transpose, in_compute_type<evaluate_conv_transpose>, conv_transpose_loops};
 }
 
 }  // namespace tenon::ops

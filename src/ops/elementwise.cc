@@ -1,8 +1,8 @@
 // Every elementwise operator: all of them follow from the meanings in ir/elementwise.def.
 #include "ops/block_evaluate.h"
-#include "ops/families.h"
 #include "ops/meaning.h"
 #include "ops/nest.h"
+#include "ops/op.h"
 #include "ops/shape.h"
 #include "ops/strided.h"
 
@@ -64,13 +64,12 @@ Operator operator_for() {
 
 }  // namespace
 
-Family elementwise_operators() {
-  return {
 #define ELEMENTWISE(name, text, signature, meaning, onnx, aten) \
-  {ir::Op::name, operator_for<ir::Op::name>()},
+  template <>                                                   \
+  Operator define<ir::Op::name>() {                             \
+    return operator_for<ir::Op::name>();                        \
+  }
 #include "ir/elementwise.def"
 #undef ELEMENTWISE
-  };
-}
 
 }  // namespace tenon::ops

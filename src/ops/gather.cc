@@ -1,9 +1,9 @@
 // gather: slices of x along one axis, at indices of any shape, whose axes take that axis's place.
 // gather_elements: one element of x per index, moved along one axis.
 // gather_nd: slices of x at index tuples in the last axis of the indices, after common batch axes.
-#include "ops/families.h"
 #include "ops/index.h"
 #include "ops/nest.h"
+#include "ops/op.h"
 #include "ops/shape.h"
 
 namespace tenon::ops {
@@ -209,13 +209,19 @@ void gather_nd_to_loops(ir::LoopScope& scope) {
 
 }  // namespace
 
-Family gather_operators() {
-  return {
-      {ir::Op::kGather, {infer_gather, evaluate_gather, gather_to_loops}},
-      {ir::Op::kGatherElements,
-       {infer_gather_elements, evaluate_gather_elements, gather_elements_to_loops}},
-      {ir::Op::kGatherNd, {infer_gather_nd, evaluate_gather_nd, gather_nd_to_loops}},
-  };
+template <>
+Operator define<ir::Op::kGather>() {
+  return {infer_gather, evaluate_gather, gather_to_loops};
+}
+
+template <>
+Operator define<ir::Op::kGatherElements>() {
+  return {infer_gather_elements, evaluate_gather_elements, gather_elements_to_loops};
+}
+
+template <>
+Operator define<ir::Op::kGatherNd>() {
+  return {infer_gather_nd, evaluate_gather_nd, gather_nd_to_loops};
 }
 
 }  // namespace tenon::ops

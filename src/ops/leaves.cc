@@ -1,7 +1,7 @@
 // constant and parameter, which are their data, and what is made from numbers: dims_tensor, range.
 #include "ops/element.h"
-#include "ops/families.h"
 #include "ops/nest.h"
+#include "ops/op.h"
 #include "ops/scalar.h"
 #include "ops/shape.h"
 
@@ -75,14 +75,24 @@ void range_to_loops(ir::LoopScope& scope) {
 
 }  // namespace
 
-Family leaf_operators() {
-  Operator leaf{.infer = nullptr, .evaluate = nullptr, .traits = {.leaf = true}};
-  return {
-      {ir::Op::kConstant, leaf},
-      {ir::Op::kParameter, leaf},
-      {ir::Op::kDimsTensor, {infer_dims, evaluate_dims, dims_to_loops}},
-      {ir::Op::kRange, {infer_range, evaluate_range, range_to_loops}},
-  };
+template <>
+Operator define<ir::Op::kConstant>() {
+  return {.infer = nullptr, .evaluate = nullptr, .traits = {.leaf = true}};
+}
+
+template <>
+Operator define<ir::Op::kParameter>() {
+  return {.infer = nullptr, .evaluate = nullptr, .traits = {.leaf = true}};
+}
+
+template <>
+Operator define<ir::Op::kDimsTensor>() {
+  return {infer_dims, evaluate_dims, dims_to_loops};
+}
+
+template <>
+Operator define<ir::Op::kRange>() {
+  return {infer_range, evaluate_range, range_to_loops};
 }
 
 }  // namespace tenon::ops

@@ -5,8 +5,8 @@
 #include <cmath>
 
 #include "ops/compute.h"
-#include "ops/families.h"
 #include "ops/loops.h"
+#include "ops/op.h"
 #include "ops/shape.h"
 
 namespace tenon::ops {
@@ -94,8 +94,9 @@ void lrn_loops(ir::LoopScope& scope) {
 
 }  // namespace
 
-Family lrn_operators() {
-  return {{ir::Op::kLrn, {infer_lrn, in_compute_type<evaluate_lrn>, lrn_loops}}};
+template <>
+Operator define<ir::Op::kLrn>() {
+  return {infer_lrn, in_compute_type<evaluate_lrn>, lrn_loops};
 }
 
 }  // namespace tenon::ops

@@ -2,8 +2,8 @@
 // (a width W > 0), b is the result of pack_matrix and `columns` is N.
 // pack_matrix: [..., K, N] to panels of W columns, [..., ceil(N / W), K, W], zero padded.
 #include "ops/compute.h"
-#include "ops/families.h"
 #include "ops/loops.h"
+#include "ops/op.h"
 #include "ops/shape.h"
 
 namespace tenon::ops {
@@ -242,9 +242,14 @@ void matmul_loops(ir::LoopScope& scope) {
 
 }  // namespace
 
-Family matmul_operators() {
-  return {{ir::Op::kMatMul, {infer_matmul, in_compute_type<evaluate_matmul>, matmul_loops}},
-          {ir::Op::kPackMatrix, {infer_pack_matrix, evaluate_pack_matrix, pack_matrix_loops}}};
+template <>
+Operator define<ir::Op::kMatMul>() {
+  return {infer_matmul, in_compute_type<evaluate_matmul>, matmul_loops};
+}
+
+template <>
+Operator define<ir::Op::kPackMatrix>() {
+  return {infer_pack_matrix, evaluate_pack_matrix, pack_matrix_loops};
 }
 
 }  // namespace tenon::ops

@@ -7,9 +7,9 @@
 #include <cmath>
 
 #include "ops/compute.h"
-#include "ops/families.h"
 #include "ops/loops.h"
 #include "ops/nest.h"
+#include "ops/op.h"
 #include "ops/shape.h"
 
 namespace tenon::ops {
@@ -271,15 +271,24 @@ void batch_norm_loops(ir::LoopScope& scope) {
 
 }  // namespace
 
-Family normalization_operators() {
-  return {{ir::Op::kLayerNorm,
-           {infer_trailing, in_compute_type<evaluate_trailing<true>>, trailing_loops<true>}},
-          {ir::Op::kRmsNorm,
-           {infer_trailing, in_compute_type<evaluate_trailing<false>>, trailing_loops<false>}},
-          {ir::Op::kGroupNorm,
-           {infer_group_norm, in_compute_type<evaluate_group_norm>, group_norm_loops}},
-          {ir::Op::kBatchNorm,
-           {infer_channelwise, in_compute_type<evaluate_batch_norm>, batch_norm_loops}}};
+template <>
+Operator define<ir::Op::kLayerNorm>() {
+  return {infer_trailing, in_compute_type<evaluate_trailing<true>>, trailing_loops<true>};
+}
+
+template <>
+Operator define<ir::Op::kRmsNorm>() {
+  return {infer_trailing, in_compute_type<evaluate_trailing<false>>, trailing_loops<false>};
+}
+
+template <>
+Operator define<ir::Op::kGroupNorm>() {
+  return {infer_group_norm, in_compute_type<evaluate_group_norm>, group_norm_loops};
+}
+
+template <>
+Operator define<ir::Op::kBatchNorm>() {
+  return {infer_channelwise, in_compute_type<evaluate_batch_norm>, batch_norm_loops};
 }
 
 }  // namespace tenon::ops

@@ -4,52 +4,16 @@
 
 #include <optional>
 
-#include "ops/families.h"
 #include "ops/shape.h"
 
 namespace tenon::ops {
+
+#define OP(name, text, signature) \
+  template <>                     \
+  Operator define<ir::Op::name>();
+#include "ir/graph.def"
+
 namespace {
-
-constexpr Family (*kFamilies[])() = {
-    elementwise_operators,
-    view_operators,
-    reshape_operators,
-    concat_operators,
-    tile_operators,
-    trilu_operators,
-    leaf_operators,
-    reduce_operators,
-    scan_operators,
-    top_k_operators,
-    matmul_operators,
-    conv_operators,
-    conv_transpose_operators,
-    winograd_operators,
-    pool_operators,
-    recurrent_operators,
-    softmax_operators,
-    normalization_operators,
-    lrn_operators,
-    attention_operators,
-    pad_operators,
-    gather_operators,
-    scatter_operators,
-    resize_operators,
-};
-
-using Table = std::vector<std::optional<Operator>>;
-
-Table make_table() {
-  Table table(ir::op_count());
-  for (auto family : kFamilies) {
-    for (const auto& [op, meaning] : family()) {
-      std::optional<Operator>& row = table[static_cast<size_t>(op)];
-      TENON_CHECK(!row, fmt::format("two meanings for operator {}", ir::info(op).name));
-      row = meaning;
-    }
-  }
-  return table;
-}
 
 std::string describe(const ir::Module& module, ir::Op op, std::span<const ir::ValueId> inputs,
                      std::string_view problem) {
@@ -93,10 +57,11 @@ bool has_sane_size(const ir::TensorType& type) {
 }  // namespace
 
 const Operator& operator_of(ir::Op op) {
-  static const Table table = make_table();
-  const std::optional<Operator>& row = table[static_cast<size_t>(op)];
-  TENON_CHECK(row.has_value(), fmt::format("operator {} has no meaning", ir::info(op).name));
-  return *row;
+  static const Operator table[] = {
+#define OP(name, text, signature) define<ir::Op::name>(),
+#include "ir/graph.def"
+  };
+  return table[static_cast<size_t>(op)];
 }
 
 Result<ir::NodeId> add_node(ir::Module& module, ir::Op op, std::vector<ir::ValueId> inputs,

@@ -1,5 +1,5 @@
 // What an operator means: shape rule, checks, reference evaluation and naive loops. One file per
-// family registers its operators in a table here; nothing else in Tenon switches over operators.
+// family defines its operators; nothing else in Tenon switches over operators.
 #pragma once
 
 #include <expected>
@@ -56,7 +56,12 @@ struct Operator {
   Traits traits = {};
 };
 
-/// The meaning of `op`; every row of graph.def has one.
+/// The meaning of one row of graph.def, defined in the file of its family: a row that no file
+/// defines does not link.
+template <ir::Op op>
+Operator define();
+
+/// The meaning of `op`.
 const Operator& operator_of(ir::Op op);
 
 /// Makes a node after asking the operator's shape rule, appended to the module's graph. The error

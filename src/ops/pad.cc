@@ -1,8 +1,8 @@
 // Grows (or, with negative amounts, crops) a tensor at both ends of each axis. What lies outside
 // comes from `mode`: constant (the value, or zero), edge, reflect (without repeating the edge) or
 // wrap.
-#include "ops/families.h"
 #include "ops/nest.h"
+#include "ops/op.h"
 #include "ops/shape.h"
 
 namespace tenon::ops {
@@ -170,6 +170,9 @@ void to_loops(ir::LoopScope& scope) {
 
 }  // namespace
 
-Family pad_operators() { return {{ir::Op::kPad, {infer, evaluate, to_loops}}}; }
+template <>
+Operator define<ir::Op::kPad>() {
+  return {infer, evaluate, to_loops};
+}
 
 }  // namespace tenon::ops

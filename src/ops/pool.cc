@@ -6,8 +6,8 @@
 
 #include "ops/compute.h"
 #include "ops/element.h"
-#include "ops/families.h"
 #include "ops/loops.h"
+#include "ops/op.h"
 #include "ops/shape.h"
 #include "ops/window.h"
 
@@ -237,10 +237,14 @@ void average_pool_loops(ir::LoopScope& scope) {
 
 }  // namespace
 
-Family pool_operators() {
-  return {{ir::Op::kMaxPool, {infer_max_pool, evaluate_max_pool, max_pool_loops}},
-          {ir::Op::kAveragePool,
-           {infer_average_pool, in_compute_type<evaluate_average_pool>, average_pool_loops}}};
+template <>
+Operator define<ir::Op::kMaxPool>() {
+  return {infer_max_pool, evaluate_max_pool, max_pool_loops};
+}
+
+template <>
+Operator define<ir::Op::kAveragePool>() {
+  return {infer_average_pool, in_compute_type<evaluate_average_pool>, average_pool_loops};
 }
 
 }  // namespace tenon::ops

@@ -13,8 +13,8 @@
 #include <cmath>
 
 #include "ops/compute.h"
-#include "ops/families.h"
 #include "ops/loops.h"
+#include "ops/op.h"
 #include "ops/shape.h"
 
 namespace tenon::ops {
@@ -362,10 +362,19 @@ void rnn_loops(ir::LoopScope& scope) {
 
 }  // namespace
 
-Family recurrent_operators() {
-  return {{ir::Op::kLstm, {infer_lstm, in_compute_type<evaluate_lstm>, lstm_loops}},
-          {ir::Op::kGru, {infer_gru, in_compute_type<evaluate_gru>, gru_loops}},
-          {ir::Op::kRnn, {infer_rnn, in_compute_type<evaluate_rnn>, rnn_loops}}};
+template <>
+Operator define<ir::Op::kLstm>() {
+  return {infer_lstm, in_compute_type<evaluate_lstm>, lstm_loops};
+}
+
+template <>
+Operator define<ir::Op::kGru>() {
+  return {infer_gru, in_compute_type<evaluate_gru>, gru_loops};
+}
+
+template <>
+Operator define<ir::Op::kRnn>() {
+  return {infer_rnn, in_compute_type<evaluate_rnn>, rnn_loops};
 }
 
 }  // namespace tenon::ops

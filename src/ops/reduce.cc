@@ -10,8 +10,8 @@
 
 #include "ops/compute.h"
 #include "ops/element.h"
-#include "ops/families.h"
 #include "ops/loops.h"
+#include "ops/op.h"
 #include "ops/shape.h"
 
 namespace tenon::ops {
@@ -365,9 +365,14 @@ void arg_reduce_loops(ir::LoopScope& scope) {
 
 }  // namespace
 
-Family reduce_operators() {
-  return {{ir::Op::kReduce, {infer_reduce, evaluate_reduce, reduce_loops}},
-          {ir::Op::kArgReduce, {infer_arg_reduce, evaluate_arg_reduce, arg_reduce_loops}}};
+template <>
+Operator define<ir::Op::kReduce>() {
+  return {infer_reduce, evaluate_reduce, reduce_loops};
+}
+
+template <>
+Operator define<ir::Op::kArgReduce>() {
+  return {infer_arg_reduce, evaluate_arg_reduce, arg_reduce_loops};
 }
 
 }  // namespace tenon::ops

@@ -1,5 +1,5 @@
-#include "ops/families.h"
 #include "ops/nest.h"
+#include "ops/op.h"
 #include "ops/shape.h"
 
 namespace tenon::ops {
@@ -118,8 +118,9 @@ void to_loops(ir::LoopScope& scope) {
 
 }  // namespace
 
-Family reshape_operators() {
-  return {{ir::Op::kReshape, {infer, evaluate, to_loops, {.view = true}}}};
+template <>
+Operator define<ir::Op::kReshape>() {
+  return {infer, evaluate, to_loops, {.view = true}};
 }
 
 }  // namespace tenon::ops

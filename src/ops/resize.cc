@@ -10,8 +10,8 @@
 #include <numeric>
 
 #include "ops/element.h"
-#include "ops/families.h"
 #include "ops/nest.h"
+#include "ops/op.h"
 #include "ops/shape.h"
 
 namespace tenon::ops {
@@ -340,6 +340,9 @@ void to_loops(ir::LoopScope& scope) { ResizeLoops(scope).emit(); }
 
 }  // namespace
 
-Family resize_operators() { return {{ir::Op::kResize, {infer, evaluate, to_loops}}}; }
+template <>
+Operator define<ir::Op::kResize>() {
+  return {infer, evaluate, to_loops};
+}
 
 }  // namespace tenon::ops

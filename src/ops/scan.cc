@@ -1,8 +1,8 @@
 // cum_sum, cum_prod: running sums or products along one axis; `exclusive` leaves out the element
 // itself, `reverse` runs from the end. Integers wrap around.
 #include "ops/compute.h"
-#include "ops/families.h"
 #include "ops/loops.h"
+#include "ops/op.h"
 #include "ops/shape.h"
 
 namespace tenon::ops {
@@ -106,10 +106,14 @@ void scan_loops(ir::LoopScope& scope) {
 
 }  // namespace
 
-Family scan_operators() {
-  return {{ir::Op::kCumSum, {infer_scan, in_compute_type<evaluate_scan<Sum>>, scan_loops<Sum>}},
-          {ir::Op::kCumProd,
-           {infer_scan, in_compute_type<evaluate_scan<Product>>, scan_loops<Product>}}};
+template <>
+Operator define<ir::Op::kCumSum>() {
+  return {infer_scan, in_compute_type<evaluate_scan<Sum>>, scan_loops<Sum>};
+}
+
+template <>
+Operator define<ir::Op::kCumProd>() {
+  return {infer_scan, in_compute_type<evaluate_scan<Product>>, scan_loops<Product>};
 }
 
 }  // namespace tenon::ops

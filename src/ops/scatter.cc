@@ -5,9 +5,9 @@
 // In loops, tasks own disjoint parts of the result, which they build in scratch memory: no result
 // element is stored twice, and no two tasks meet.
 #include "ops/element.h"
-#include "ops/families.h"
 #include "ops/index.h"
 #include "ops/nest.h"
+#include "ops/op.h"
 #include "ops/scalar.h"
 #include "ops/shape.h"
 
@@ -292,11 +292,14 @@ void nd_to_loops(ir::LoopScope& scope) {
 
 }  // namespace
 
-Family scatter_operators() {
-  return {
-      {ir::Op::kScatterElements, {infer_elements, evaluate_elements, elements_to_loops}},
-      {ir::Op::kScatterNd, {infer_nd, evaluate_nd, nd_to_loops}},
-  };
+template <>
+Operator define<ir::Op::kScatterElements>() {
+  return {infer_elements, evaluate_elements, elements_to_loops};
+}
+
+template <>
+Operator define<ir::Op::kScatterNd>() {
+  return {infer_nd, evaluate_nd, nd_to_loops};
 }
 
 }  // namespace tenon::ops

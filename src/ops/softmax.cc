@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "ops/compute.h"
-#include "ops/families.h"
 #include "ops/loops.h"
+#include "ops/op.h"
 #include "ops/shape.h"
 
 namespace tenon::ops {
@@ -119,8 +119,9 @@ void softmax_loops(ir::LoopScope& scope) {
 
 }  // namespace
 
-Family softmax_operators() {
-  return {{ir::Op::kSoftmax, {infer_softmax, in_compute_type<evaluate_softmax>, softmax_loops}}};
+template <>
+Operator define<ir::Op::kSoftmax>() {
+  return {infer_softmax, in_compute_type<evaluate_softmax>, softmax_loops};
 }
 
 }  // namespace tenon::ops

@@ -1,5 +1,5 @@
-#include "ops/families.h"
 #include "ops/nest.h"
+#include "ops/op.h"
 #include "ops/shape.h"
 #include "ops/strided.h"
 
@@ -59,6 +59,9 @@ void to_loops(ir::LoopScope& scope) {
 
 }  // namespace
 
-Family tile_operators() { return {{ir::Op::kTile, {infer, evaluate, to_loops}}}; }
+template <>
+Operator define<ir::Op::kTile>() {
+  return {infer, evaluate, to_loops};
+}
 
 }  // namespace tenon::ops

@@ -4,8 +4,8 @@
 #include <numeric>
 
 #include "ops/element.h"
-#include "ops/families.h"
 #include "ops/loops.h"
+#include "ops/op.h"
 #include "ops/shape.h"
 
 namespace tenon::ops {
@@ -106,6 +106,9 @@ void top_k_loops(ir::LoopScope& scope) {
 
 }  // namespace
 
-Family top_k_operators() { return {{ir::Op::kTopK, {infer_top_k, evaluate_top_k, top_k_loops}}}; }
+template <>
+Operator define<ir::Op::kTopK>() {
+  return {infer_top_k, evaluate_top_k, top_k_loops};
+}
 
 }  // namespace tenon::ops

@@ -1,6 +1,6 @@
 // The upper or lower triangle of the last two axes, the rest zero.
-#include "ops/families.h"
 #include "ops/nest.h"
+#include "ops/op.h"
 #include "ops/shape.h"
 
 namespace tenon::ops {
@@ -46,6 +46,9 @@ void to_loops(ir::LoopScope& scope) {
 
 }  // namespace
 
-Family trilu_operators() { return {{ir::Op::kTrilu, {infer, evaluate, to_loops}}}; }
+template <>
+Operator define<ir::Op::kTrilu>() {
+  return {infer, evaluate, to_loops};
+}
 
 }  // namespace tenon::ops

@@ -1,7 +1,7 @@
 // transpose, expand and slice: each result element is one element of the operand, at an index
 // that is affine in the result's.
-#include "ops/families.h"
 #include "ops/nest.h"
+#include "ops/op.h"
 #include "ops/shape.h"
 #include "ops/strided.h"
 
@@ -134,13 +134,19 @@ void slice_to_loops(ir::LoopScope& scope) {
 
 }  // namespace
 
-Family view_operators() {
-  return {
-      {ir::Op::kTranspose,
-       {infer_transpose, evaluate_transpose, transpose_to_loops, {.view = true}}},
-      {ir::Op::kExpand, {infer_expand, evaluate_expand, expand_to_loops, {.view = true}}},
-      {ir::Op::kSlice, {infer_slice, evaluate_slice, slice_to_loops, {.view = true}}},
-  };
+template <>
+Operator define<ir::Op::kTranspose>() {
+  return {infer_transpose, evaluate_transpose, transpose_to_loops, {.view = true}};
+}
+
+template <>
+Operator define<ir::Op::kExpand>() {
+  return {infer_expand, evaluate_expand, expand_to_loops, {.view = true}};
+}
+
+template <>
+Operator define<ir::Op::kSlice>() {
+  return {infer_slice, evaluate_slice, slice_to_loops, {.view = true}};
 }
 
 }  // namespace tenon::ops

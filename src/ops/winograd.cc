@@ -12,8 +12,8 @@
 #include "base/winograd.h"
 
 #include "ops/compute.h"
-#include "ops/families.h"
 #include "ops/loops.h"
+#include "ops/op.h"
 #include "ops/shape.h"
 #include "ops/window.h"
 
@@ -315,9 +315,14 @@ void conv_loops(ir::LoopScope& scope) {
 
 }  // namespace
 
-Family winograd_operators() {
-  return {{ir::Op::kWinogradFilter, {infer_filter, in_compute_type<evaluate_filter>, filter_loops}},
-          {ir::Op::kWinogradConv, {infer_conv, in_compute_type<evaluate_conv>, conv_loops}}};
+template <>
+Operator define<ir::Op::kWinogradFilter>() {
+  return {infer_filter, in_compute_type<evaluate_filter>, filter_loops};
+}
+
+template <>
+Operator define<ir::Op::kWinogradConv>() {
+  return {infer_conv, in_compute_type<evaluate_conv>, conv_loops};
 }
 
 }  // namespace tenon::ops
