@@ -1,8 +1,6 @@
-// Plans written by hand: symbolic sizes, steps that fail, damaged modules, and the cost of a call.
+// Plans written by hand: symbolic sizes, steps that fail and damaged modules.
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <chrono>
 #include <string>
 #include <vector>
 
@@ -256,42 +254,6 @@ TEST(Plan, RefusesIndicesOutOfRange) {
     std::string text = error.message;
     EXPECT_TRUE(text.ends_with(message)) << text;
   }
-}
-
-// A call costs little beyond its kernels. The best of many batches, so that other load on the
-// machine does not count.
-TEST(Plan, ACallCostsUnderAMicrosecond) {
-  if (std::string(TENON_SANITIZE) != "") GTEST_SKIP() << "sanitizers take time";
-#ifndef NDEBUG
-  GTEST_SKIP() << "only optimized builds are fast";
-#endif
-  auto nanoseconds_of_a_call = [](int steps) {
-    PlanBuilder builder;
-    uint32_t n = builder.constant(1);
-    builder.input("x", {n, n, n, n});
-    builder.output("y", {n, n, n, n});
-    uint32_t x = builder.buffer({TENON_BUFFER_INPUT, 0, 0, 0, n, 0, 0});
-    for (int i = 0; i < steps; ++i) builder.step("step", nothing, {x});
-    tenon_module module = builder.module();
-    Model model = load(module, 2);
-    Context context = context_of(model);
-    float data[2];
-    tenon_tensor input = tensor(data, {1, 1, 1, 1}), output = {};
-    output.data = data + 1;
-    double best = 1e9;
-    for (int batch = 0; batch < 200; ++batch) {
-      auto start = std::chrono::steady_clock::now();
-      for (int i = 0; i < 100; ++i) tenon_run(context.get(), &input, &output, nullptr);
-      std::chrono::duration<double, std::nano> time = std::chrono::steady_clock::now() - start;
-      best = std::min(best, time.count() / 100);
-    }
-    return best;
-  };
-  double empty = nanoseconds_of_a_call(0), hundred = nanoseconds_of_a_call(100);
-  RecordProperty("empty_ns", std::to_string(empty));
-  RecordProperty("hundred_steps_ns", std::to_string(hundred));
-  EXPECT_LT(empty, 1000);
-  EXPECT_LT(hundred - empty, 100 * 50);
 }
 
 }  // namespace
