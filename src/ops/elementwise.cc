@@ -16,7 +16,7 @@ Inferred infer(ir::Op op, InferContext& context) {
     dtypes.push_back(operand->dtype);
     shapes.push_back(operand->dims);
   }
-  TENON_TRY(ir::DType dtype, Meaning::of(op).result_dtype(dtypes, context.attrs));
+  TENON_TRY(ir::DType dtype, result_dtype(op, dtypes, context.attrs));
   TENON_TRY(std::vector<ir::Dim> dims, broadcast(shapes, context.dims));
   return std::vector{ir::TensorType{dtype, std::move(dims)}};
 }
@@ -32,8 +32,7 @@ Evaluated evaluate(ir::Op op, EvaluateContext& context) {
     operands.push_back(builder.cast(element, ir::compute_type(operand->dtype())));
     reads.emplace_back(result.shape(), broadcast_strides(operand->shape(), result.shape()));
   }
-  ir::E value =
-      builder.cast(Meaning::of(op).build(builder, operands, context.attrs), result.dtype());
+  ir::E value = builder.cast(build_meaning(op, builder, operands, context.attrs), result.dtype());
   evaluate_blocks(
       builder.function(), value.id, result.count(),
       [&](ir::BufferId buffer, int64_t first, int64_t count, std::byte* target) {
@@ -50,7 +49,7 @@ void to_loops(ir::Op op, ir::LoopScope& scope) {
       const int operand = static_cast<int>(i);
       operands.push_back(scope.load(operand, broadcast_index(scope, operand, index)));
     }
-    scope.store(0, index, Meaning::of(op).build(scope.builder(), operands, scope.attrs()));
+    scope.store(0, index, build_meaning(op, scope.builder(), operands, scope.attrs()));
   });
 }
 

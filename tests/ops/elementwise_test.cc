@@ -320,12 +320,18 @@ TEST(Elementwise, SaysWhyOperandsDoNotWork) {
   Tensor f = floats({2}, {1, 2}), i = integers({2}, {1, 2});
   Tensor b = tensor(DType::kBool, {2}, {0, 1});
   EXPECT_EQ(error_of(Op::kAdd, {f, i}), "operands have different dtypes, f32 and i64");
-  EXPECT_EQ(error_of(Op::kExp, {i}), "needs floats, not i64");
-  EXPECT_EQ(error_of(Op::kLeakyRelu, {i}, {{"alpha", 0.5}}), "needs floats, not i64");
-  EXPECT_EQ(error_of(Op::kAdd, {b, b}), "needs numbers, not bool");
-  EXPECT_EQ(error_of(Op::kBitAnd, {f, f}), "needs bool or integers, not f32");
-  EXPECT_EQ(error_of(Op::kShiftLeft, {b, b}), "needs integers, not bool");
-  EXPECT_EQ(error_of(Op::kWhere, {f, f, f}), "the condition must be bool, not f32");
+  EXPECT_EQ(error_of(Op::kExp, {i}), "'exp(x)' does not work with i64");
+  EXPECT_EQ(error_of(Op::kLeakyRelu, {i}, {{"alpha", 0.5}}),
+            "'select(x < 0, x * $alpha, x)' does not work with i64");
+  EXPECT_EQ(error_of(Op::kAdd, {b, b}), "'a + b' does not work with bool, bool");
+  EXPECT_EQ(error_of(Op::kMin, {b, b}), "'min(a, b)' does not work with bool, bool");
+  EXPECT_EQ(error_of(Op::kBitAnd, {f, f}), "'a & b' does not work with f32, f32");
+  EXPECT_EQ(error_of(Op::kShiftLeft, {b, b}), "'a << b' does not work with bool, bool");
+  EXPECT_EQ(error_of(Op::kWhere, {f, f, f}),
+            "'select(condition, a, b)' does not work with f32, f32, f32");
+  const Tensor half = tensor(DType::kFloat16, {2}, {1, 2});
+  EXPECT_EQ(error_of(Op::kBitCast, {half}, {{"to", DType::kInt16}}),
+            "'bitcast(x, $to)' does not work with f16");
   EXPECT_EQ(error_of(Op::kAdd, {floats({2}, {1, 2}), floats({3}, {1, 2, 3})}),
             "shapes [2] and [3] do not broadcast: 2 against 3");
 }

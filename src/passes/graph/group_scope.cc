@@ -141,7 +141,7 @@ E GroupScope::compute(NodeId id, const Point& point) {
   const Node& node = module_.node(id);
   std::vector<E> operands;
   for (ValueId input : node.inputs) operands.push_back(value_at(input, point));
-  E value = ops::Meaning::of(node.op).build(builder_, operands, node.attrs);
+  E value = ops::build_meaning(node.op, builder_, operands, node.attrs);
   const ir::DType dtype = module_.value(node.outputs[0]).type.dtype;
   if (dtype != ir::compute_type(dtype)) {
     value = builder_.cast(builder_.cast(value, dtype), ir::compute_type(dtype));
