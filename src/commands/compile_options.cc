@@ -5,11 +5,12 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <optional>
 #include <thread>
 
-#include "base/contains.h"
 #include "base/target.h"
 #include "driver/code_cache.h"
 
@@ -66,7 +67,7 @@ void add_compile_options(CLI::App& app, CompileArguments& arguments) {
       ->capture_default_str();
   app.add_option("--without", arguments.without,
                  fmt::format("Leave out a step of the pipeline (repeatable): {}",
-                             fmt::join(driver::step_names(), ", ")))
+                             fmt::join(driver::optional_step_names(), ", ")))
       ->allow_extra_args(false);
   app.add_flag("--checked", arguments.checked,
                "Generated code checks every load and store against its buffer's bounds");
@@ -96,14 +97,7 @@ Result<driver::CompileOptions> compile_options(const CompileArguments& arguments
            "write x:1x3x224x224 for an input, or batch=8 for a named size"});
     }
   }
-  const std::vector<std::string> steps = driver::step_names();
-  for (const std::string& step : options.without) {
-    if (!contains(steps, step)) {
-      wrong.diagnostics.push_back({fmt::format("--without {}: there is no such step", step),
-                                   {},
-                                   fmt::format("steps: {}", fmt::join(steps, ", "))});
-    }
-  }
+  std::ranges::move(driver::check_left_out(options.without), std::back_inserter(wrong.diagnostics));
   if (!wrong.diagnostics.empty()) return std::unexpected(std::move(wrong));
   if (!options.dump.empty()) {
     std::error_code failure;
@@ -114,7 +108,8 @@ Result<driver::CompileOptions> compile_options(const CompileArguments& arguments
     }
   }
   if (isatty(STDERR_FILENO)) {
-    options.progress = [total = steps.size() + 1, done = size_t{0}](std::string_view step) mutable {
+    options.progress = [total = driver::step_names().size() + 1,
+                        done = size_t{0}](std::string_view step) mutable {
       fmt::print(stderr, "{}", wiped_line(fmt::format("[{}/{}] {}", ++done, total, step)));
       std::fflush(stderr);
     };

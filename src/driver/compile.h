@@ -21,7 +21,7 @@ namespace tenon::driver {
 struct CompileOptions {
   std::string target = "native";
   int threads = 1;                ///< to compile with
-  std::set<std::string> without;  ///< steps of the pipeline to leave out, by name
+  std::set<std::string> without;  ///< steps to leave out: optional_step_names()
   std::string from;  ///< the model is the text of the state after this step; empty: a model file
   bool checked = false;         ///< every load and store of generated code checks its bounds
   std::filesystem::path cache;  ///< folder of kernels (driver/code_cache.h); empty: none
@@ -66,5 +66,8 @@ std::vector<std::string> step_names();
 
 /// Of those, the ones that CompileOptions::without can leave out.
 std::vector<std::string> optional_step_names();
+
+/// What is wrong with the names of steps to leave out; the same as a kUsage error of compiling.
+std::vector<Diagnostic> check_left_out(const std::set<std::string>& names);
 
 }  // namespace tenon::driver

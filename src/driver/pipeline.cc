@@ -9,6 +9,7 @@
 #include <span>
 #include <unordered_map>
 
+#include "base/contains.h"
 #include "codegen/codegen.h"
 #include "driver/emit.h"
 #include "driver/state_text.h"
@@ -113,11 +114,14 @@ Result<std::vector<StepReport>> run_pipeline(State& state, std::string_view from
   if (last < first) {
     return fail(ErrorKind::kUsage, fmt::format("the step '{}' comes before '{}'", to, from));
   }
+  if (std::vector<Diagnostic> wrong = check_left_out(state.options.without); !wrong.empty()) {
+    return std::unexpected(Error{ErrorKind::kUsage, std::move(wrong)});
+  }
   const bool dumps = !state.options.dump.empty();
   std::vector<StepReport> reports;
   std::string before = dumps ? state_text(state, {}) : std::string();
   for (const Step& step : std::span(kSteps).subspan(first, last - first)) {
-    if (!step.required && state.options.without.contains(std::string(step.name))) continue;
+    if (state.options.without.contains(std::string(step.name))) continue;
     if (state.options.progress) state.options.progress(step.name);
     StepReport report{std::string(step.name)};
     const auto start = Clock::now();
@@ -161,6 +165,20 @@ std::vector<std::string> optional_step_names() {
     if (!step.required) names.emplace_back(step.name);
   }
   return names;
+}
+
+std::vector<Diagnostic> check_left_out(const std::set<std::string>& names) {
+  const std::vector<std::string> optional = optional_step_names();
+  std::vector<Diagnostic> wrong;
+  for (const std::string& name : names) {
+    if (contains(optional, name)) continue;
+    const bool known = contains(step_names(), name);
+    wrong.push_back({known ? fmt::format("the step '{}' cannot be left out", name)
+                           : fmt::format("there is no step '{}'", name),
+                     {},
+                     fmt::format("steps that can be left out: {}", fmt::join(optional, ", "))});
+  }
+  return wrong;
 }
 
 }  // namespace tenon::driver

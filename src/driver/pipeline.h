@@ -29,7 +29,7 @@ inline constexpr std::string_view kImport = "import";
 inline constexpr std::string_view kLastStep = "emit";
 
 /// Runs the steps behind `from` up to and with `to`, but those of options.without. A name that is
-/// no step is kUsage.
+/// no step, or to be left out and must not, is kUsage.
 Result<std::vector<StepReport>> run_pipeline(State& state, std::string_view from = kImport,
                                              std::string_view to = kLastStep);
 

@@ -130,6 +130,8 @@ def test_every_kind_of_error_has_its_class(linear, tmp_path):
         model(x.astype(float))
     with pytest.raises(tenon.UsageError):
         tenon.compile(linear, target="pdp-11")
+    with pytest.raises(tenon.UsageError, match="'place' cannot be left out"):
+        tenon.compile(linear, without=["place"])
     with pytest.raises(tenon.FileError):
         tenon.load(tmp_path / "absent.tenon")
     with pytest.raises(tenon.FileError):

@@ -24,24 +24,6 @@ struct Configuration {
   bool always = false;    ///< else only when TENON_CONFIGURATIONS asks for it
 };
 
-/// Steps of the pipeline that can be left out: those that a compilation without any does not
-/// report.
-inline std::vector<std::string> optional_steps() {
-  driver::CompileOptions options;
-  const std::vector<std::string> names = driver::step_names();
-  options.without = {names.begin(), names.end()};
-  Result<driver::CompiledModel> compiled = driver::compile(ir::Module(), options);
-  if (!compiled) throw std::runtime_error(compiled.error().text());
-  std::vector<std::string> optional;
-  for (const std::string& name : names) {
-    if (std::ranges::find(compiled->steps, name, &driver::StepReport::name) ==
-        compiled->steps.end()) {
-      optional.push_back(name);
-    }
-  }
-  return optional;
-}
-
 /// All that this machine can run.
 inline std::vector<Configuration> all_configurations() {
   std::vector<Configuration> all = {
@@ -54,7 +36,7 @@ inline std::vector<Configuration> all_configurations() {
       {.name = "one lane", .vectors = false, .without = {"vectorise"}},
       {.name = "one lane, poisoned", .vectors = false, .without = {"vectorise"}, .poisoned = true},
   };
-  for (const std::string& step : optional_steps()) {
+  for (const std::string& step : driver::optional_step_names()) {
     all.push_back({.name = "without " + step, .without = {step}});
     all.push_back({.name = "without " + step + ", checked", .without = {step}, .checked = true});
   }
