@@ -1,6 +1,7 @@
 #include "commands/main.h"
 
 #include <fmt/format.h>
+#include <signal.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -44,6 +45,7 @@ int run_command_line(int argc, char** argv) {
   app.footer(
       "Exit codes: 0 success, 1 a comparison differs, 2 wrong usage, 3 file, 4 damaged model,\n"
       "5 unsupported, 6 shapes, 7 input data, 8 error while running, 9 a bug in Tenon");
+  signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of writing, which says so
   Common common;
   Action action;
   add_compile(app, common, action);

@@ -1,7 +1,9 @@
 """The `tenon` executable: results, reports, exit codes and errors."""
 
+import errno
 import json
 import os
+import resource
 import signal
 import struct
 import subprocess
@@ -215,7 +217,9 @@ def test_wrong_usage(linear, tmp_path):
     tenon(code=USAGE)
     output = ("-o", tmp_path / "o")
     errors = tenon("compile", linear, *output, "--shape", "x", "--shape", "x:2y", "--without", "nothing", code=USAGE)
-    assert errors.stderr.count("this is no shape") == 2 and "there is no such step" in errors.stderr
+    assert errors.stderr.count("this is no shape") == 2 and "there is no step 'nothing'" in errors.stderr
+    errors = tenon("compile", linear, *output, "--without", "group", "--without", "winograd", code=USAGE).stderr
+    assert "the step 'group' cannot be left out" in errors and "can be left out: fold-constants, simplify" in errors
     assert "x86-64-v3" in tenon("compile", linear, *output, "--target", "pdp-11", code=USAGE).stderr
     assert tenon_json("compile", code=USAGE)["error"]["kind"] == "usage"
 
@@ -409,6 +413,37 @@ def test_kernels_are_cached(linear, tmp_path):
     assert again["cached_kernels"] == again["kernels"] > 0
     assert tenon_json("compile", linear, "-o", tmp_path / "c", "--cache", "off")["cached_kernels"] == 0
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() == (tmp_path / "c").read_bytes()
+
+
+@pytest.mark.parametrize("most", [0, 50, 4096, 20_000])
+def test_a_file_that_cannot_grow_is_not_left_half_written(tmp_path, most):
+    """As on a full disk: the system lets files grow to `most` bytes."""
+    weight = numpy.ones((100, 100), numpy.float32)
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["y"])]
+    model = save_model(
+        tmp_path / "wide.onnx",
+        nodes,
+        [tensor("x", [100, 100])],
+        [tensor("y", [100, 100])],
+        [onnx.numpy_helper.from_array(weight, "w")],
+    )
+    numpy.savez(tmp_path / "in.npz", x=weight)
+    kept = set(tmp_path.iterdir())
+    for command in [
+        ("compile", model, "-o", tmp_path / "o.tenon"),
+        ("compile", model, "-o", tmp_path / "o.tn", "--to", "simplify"),
+        ("run", model, "--inputs", tmp_path / "in.npz", "--outputs", tmp_path / "o.npz"),
+    ]:
+        done = subprocess.run(
+            [TENON, *map(str, command), "--cache", "off"],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
+        )
+        assert done.returncode == IO, f"exit code {done.returncode}\n{done.stderr}"
+        assert "cannot write" in done.stderr and os.strerror(errno.EFBIG) in done.stderr
+        assert set(tmp_path.iterdir()) == kept
 
 
 def test_paths_that_are_no_files(linear, tmp_path):
