@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
+#include <ranges>
 #include <span>
 #include <unordered_map>
 
@@ -49,7 +50,8 @@ void each_function(State& s, Pass pass) {
 
 Result<void> ok() { return {}; }
 
-/// A step of the way. `required`: the ones after it cannot do without.
+/// A step of the way. `required`: the ones after it cannot do without. One that stands at several
+/// places is done after the last.
 struct Step {
   std::string_view name;
   bool required;
@@ -61,9 +63,10 @@ constexpr Step kSteps[] = {
     // The graph in canonical form, with composites whole.
     {"fold-constants", false, [](State& s) { passes::fold_constants(s.module, {}); return ok(); }},
     {"simplify", false, [](State& s) { passes::simplify(s.module); return ok(); }},
+    // Twice: past a chain that is one node views can sink, and views that sank join more chains.
     {"recognise", false, [](State& s) { passes::recognise(s.module); passes::simplify(s.module); return ok(); }},
     {"sink-views", false, [](State& s) { passes::sink_views(s.module); passes::simplify(s.module); return ok(); }},
-    {"recognise-joined", false, [](State& s) { passes::recognise(s.module); passes::simplify(s.module); return ok(); }},
+    {"recognise", false, [](State& s) { passes::recognise(s.module); passes::simplify(s.module); return ok(); }},
     {"fold-normalisation", false, [](State& s) { passes::fold_normalisation(s.module); return ok(); }},
     {"common-subexpressions", false, [](State& s) { passes::common_subexpressions(s.module); return ok(); }},
     {"split-recurrent", false, [](State& s) { passes::split_recurrent(s.module); return ok(); }},
@@ -95,11 +98,18 @@ constexpr Step kSteps[] = {
 };
 // clang-format on
 
-/// How many steps are done when that of this name is.
+/// How many places there are up to the last one of the step of this name; 0 where there is none.
+size_t places_to(std::string_view name) {
+  const auto last = std::ranges::find(std::views::reverse(kSteps), name, &Step::name);
+  return static_cast<size_t>(last.base() - std::begin(kSteps));
+}
+
+bool is_last_place(const Step& step) { return &step == kSteps + places_to(step.name) - 1; }
+
+/// How many places of steps are done when the step of this name is.
 Result<size_t> position(std::string_view name) {
   if (name == kImport) return 0;
-  const auto found = std::ranges::find(kSteps, name, &Step::name);
-  if (found != std::end(kSteps)) return static_cast<size_t>(found - std::begin(kSteps)) + 1;
+  if (const size_t places = places_to(name); places > 0) return places;
   return fail(ErrorKind::kUsage, fmt::format("there is no step '{}'", name), {},
               fmt::format("steps: {}, {}", kImport, fmt::join(step_names(), ", ")));
 }
@@ -122,7 +132,7 @@ Result<std::vector<StepReport>> run_pipeline(State& state, std::string_view from
   std::string before = dumps ? state_text(state, {}) : std::string();
   for (const Step& step : std::span(kSteps).subspan(first, last - first)) {
     if (state.options.without.contains(std::string(step.name))) continue;
-    if (state.options.progress) state.options.progress(step.name);
+    if (state.options.progress && is_last_place(step)) state.options.progress(step.name);
     StepReport report{std::string(step.name)};
     const auto start = Clock::now();
     try {
@@ -155,14 +165,16 @@ Result<std::vector<StepReport>> run_pipeline(State& state, std::string_view from
 
 std::vector<std::string> step_names() {
   std::vector<std::string> names;
-  for (const Step& step : kSteps) names.emplace_back(step.name);
+  for (const Step& step : kSteps) {
+    if (is_last_place(step)) names.emplace_back(step.name);
+  }
   return names;
 }
 
 std::vector<std::string> optional_step_names() {
   std::vector<std::string> names;
   for (const Step& step : kSteps) {
-    if (!step.required) names.emplace_back(step.name);
+    if (!step.required && is_last_place(step)) names.emplace_back(step.name);
   }
   return names;
 }
