@@ -14,6 +14,10 @@ int64_t count_of(std::span<const int64_t> shape) {
   return *count;
 }
 
+bool is_aligned(const std::byte* address, ir::DType dtype) {
+  return reinterpret_cast<uintptr_t>(address) % ir::size_of(dtype) == 0;
+}
+
 }  // namespace
 
 Tensor::Tensor(ir::DType dtype, std::vector<int64_t> shape)
@@ -22,15 +26,23 @@ Tensor::Tensor(ir::DType dtype, std::vector<int64_t> shape)
   data_ = owned_.get();
 }
 
+Tensor::Tensor(ir::DType dtype, std::vector<int64_t> shape, std::span<const std::byte> bytes)
+    : dtype_(dtype), shape_(std::move(shape)), count_(count_of(shape_)), data_(bytes.data()) {
+  TENON_CHECK(bytes.size() == byte_count(), "as many bytes as the shape says");
+}
+
 Tensor Tensor::borrow(ir::DType dtype, std::vector<int64_t> shape,
                       std::span<const std::byte> bytes) {
-  Tensor tensor;
-  tensor.dtype_ = dtype;
-  tensor.shape_ = std::move(shape);
-  tensor.count_ = count_of(tensor.shape_);
-  TENON_CHECK(bytes.size() == tensor.byte_count(), "as many bytes as the shape says");
-  tensor.data_ = bytes.data();
-  return tensor;
+  Tensor tensor(dtype, std::move(shape), bytes);
+  if (is_aligned(bytes.data(), dtype)) return tensor;
+  Tensor copy(dtype, tensor.shape_);
+  std::memcpy(copy.bytes(), bytes.data(), bytes.size());
+  return copy;
+}
+
+Tensor Tensor::over(ir::DType dtype, std::vector<int64_t> shape, std::span<std::byte> bytes) {
+  TENON_CHECK(is_aligned(bytes.data(), dtype), "memory to write elements to is aligned");
+  return {dtype, std::move(shape), bytes};
 }
 
 double Tensor::number(int64_t i) const {

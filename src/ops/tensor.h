@@ -19,13 +19,13 @@ class Tensor {
   Tensor() = default;
   /// Uninitialised elements.
   Tensor(ir::DType dtype, std::vector<int64_t> shape);
-  /// Borrows `bytes`, which must hold exactly the elements; such a tensor is only read.
+  /// Borrows `bytes`, which must hold exactly the elements; such a tensor is only read. Files keep
+  /// data at any address: bytes that are not aligned as their dtype needs are copied.
   static Tensor borrow(ir::DType dtype, std::vector<int64_t> shape,
                        std::span<const std::byte> bytes);
-  /// Borrows memory to write to: uninitialised elements in `bytes`, which must hold exactly them.
-  static Tensor over(ir::DType dtype, std::vector<int64_t> shape, std::span<std::byte> bytes) {
-    return borrow(dtype, std::move(shape), bytes);
-  }
+  /// Borrows memory to write to: uninitialised elements in `bytes`, which must hold exactly them
+  /// and be aligned.
+  static Tensor over(ir::DType dtype, std::vector<int64_t> shape, std::span<std::byte> bytes);
 
   template <class T>
   static Tensor of(ir::DType dtype, std::vector<int64_t> shape, std::initializer_list<T> elements) {
@@ -64,6 +64,8 @@ class Tensor {
   Tensor cast(ir::DType to) const;
 
  private:
+  Tensor(ir::DType dtype, std::vector<int64_t> shape, std::span<const std::byte> bytes);
+
   ir::DType dtype_ = ir::DType::kFloat32;
   std::vector<int64_t> shape_;
   int64_t count_ = 0;

@@ -74,5 +74,15 @@ TEST(Tensor, BorrowsBytesOfTheRightSizeOnly) {
                InternalError);
 }
 
+TEST(Tensor, CopiesBytesThatAreNotAligned) {
+  alignas(double) std::byte bytes[9] = {};
+  const double value = 2.5;
+  std::memcpy(bytes + 1, &value, sizeof(value));
+  const Tensor x = Tensor::borrow(DType::kFloat64, {1}, std::span(bytes).subspan(1));
+  EXPECT_NE(x.bytes(), bytes + 1);
+  EXPECT_EQ(x.number(0), 2.5);
+  EXPECT_THROW(Tensor::over(DType::kFloat64, {1}, std::span(bytes).subspan(1)), InternalError);
+}
+
 }  // namespace
 }  // namespace tenon::ops
