@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Compares compiled models with recorded outputs, through Python and through the command line, at 1 and at 2 threads.
 
-    PYTHONPATH=build/release/python python scripts/check_suite.py FOLDER [NAME...] [--tenon build/release/bin/tenon]
+    PYTHONPATH=build/release/python python scripts/check_suite.py FOLDER [NAME...] [--checked] [--tenon build/release/bin/tenon]
 
 FOLDER holds NAME.onnx, optionally legacy/NAME.onnx of the same model from another exporter, and dynamic/NAME.onnx with
 symbolic sizes; beside NAME.onnx (for legacy files: in FOLDER) lie NAME.npz, NAME.1.npz, ... with inputs in_0, in_1, ...
-and expected outputs out_0, out_1, ... Each file is compiled once. Prints one line per file with the largest error
-relative to the largest expected value of an output; a shape or dtype that differs counts as infinite. Exit code 1 when
-an error is above the tolerance of 1e-4.
+and expected outputs out_0, out_1, ... Each file is compiled once; with --checked every access of its code checks its
+bounds. Prints one line per file with the largest error relative to the largest expected value of an output; a shape or
+dtype that differs counts as infinite. Exit code 1 when an error is above the tolerance of 1e-4.
 """
 
 import argparse
@@ -71,9 +71,9 @@ def through_command_line(binary, artifact, sets, threads, folder):
     return worst
 
 
-def check(model, sets_path, binary, folder):
+def check(model, sets_path, binary, options, folder):
     artifact = folder / "model.tenon"
-    subprocess.run([binary, "compile", model, "-o", artifact], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([binary, "compile", model, "-o", artifact, *options], check=True, stdout=subprocess.DEVNULL)
     sets = list(recorded(sets_path))
     if not sets:
         raise FileNotFoundError(f"no recorded sets beside {sets_path}")
@@ -89,7 +89,9 @@ def main():
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--tenon", default="build/release/bin/tenon", help="the command-line tool")
+    parser.add_argument("--checked", action="store_true", help="check every access of generated code")
     arguments = parser.parse_args()
+    options = ["--checked"] if arguments.checked else []
     failed = []
     files = sorted(arguments.folder.glob("*.onnx")) + sorted(arguments.folder.glob("*/*.onnx"))
     for model in files:
@@ -99,7 +101,7 @@ def main():
         beside = model if model.with_suffix(".npz").exists() else arguments.folder / model.name
         with tempfile.TemporaryDirectory() as folder:
             try:
-                errors = check(model, beside, arguments.tenon, pathlib.Path(folder))
+                errors = check(model, beside, arguments.tenon, options, pathlib.Path(folder))
             except (subprocess.CalledProcessError, OSError, ValueError) as error:
                 print(f"{label:34} failed: {error}", flush=True)
                 failed.append(label)
