@@ -9,6 +9,7 @@
 
 #include "driver/compile.h"
 #include "testing/models.h"
+#include "testing/temporary_folder.h"
 
 namespace tenon::driver {
 namespace {
@@ -17,12 +18,6 @@ namespace fs = std::filesystem;
 
 class CodeCacheTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "tenon-cache-XXXXXX").string();
-    folder_ = mkdtemp(name.data());
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   std::vector<fs::path> files() const {
     std::vector<fs::path> list;
     for (const auto& entry : fs::recursive_directory_iterator(folder_)) {
@@ -31,7 +26,8 @@ class CodeCacheTest : public ::testing::Test {
     return list;
   }
 
-  fs::path folder_;
+  const testing::TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_.path();
 };
 
 codegen::Code code_of(size_t bytes, std::byte value) {

@@ -5,6 +5,7 @@
 
 #include "driver/saved_data.h"
 #include "testing/models.h"
+#include "testing/temporary_folder.h"
 
 namespace tenon::driver {
 namespace {
@@ -64,7 +65,8 @@ class StateText : public ::testing::Test {
 
   const ir::Module module_ = network();
   const CompileOptions options_;
-  const std::filesystem::path path_ = ::testing::TempDir() + "state_text_test.data";
+  const testing::TemporaryFolder folder_;
+  const std::filesystem::path path_ = folder_ / "data";
 };
 
 TEST_F(StateText, GoingOnAfterAnyStepGivesTheSameFile) {
@@ -128,7 +130,7 @@ TEST_F(StateText, WrongTextsAreNamed) {
 
 TEST_F(StateText, OnlyFilesAreReplaced) {
   EXPECT_FALSE(driver::save({}, "/dev/null"));
-  EXPECT_FALSE(driver::save({}, std::filesystem::path(::testing::TempDir())));
+  EXPECT_FALSE(driver::save({}, folder_.path()));
   EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
 }
 

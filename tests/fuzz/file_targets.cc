@@ -14,6 +14,7 @@
 #include "fuzz/targets.h"
 #include "ops/op.h"
 #include "runtime/abi.h"
+#include "testing/temporary_folder.h"
 
 namespace tenon::fuzz {
 namespace {
@@ -93,20 +94,15 @@ std::string npy_seed(ir::DType dtype, std::vector<int64_t> shape) {
   return commands::npy_header(tensor) + std::string(bytes, tensor.byte_count());
 }
 
-/// A file of this process.
-std::string scratch_file() {
-  return std::filesystem::temp_directory_path() / ("tenon_fuzz_" + std::to_string(getpid()));
-}
-
 std::string npz_seed() {
   const ops::Tensor tensor = ops::Tensor::of<float>(ir::DType::kFloat32, {2}, {1, 2});
   const std::pair<std::string, ops::Tensor> arrays[] = {{"x", tensor}, {"y", tensor}};
-  if (const auto written = commands::write_npz(scratch_file(), arrays); !written)
+  const testing::TemporaryFolder folder;
+  const std::filesystem::path path = folder / "arrays.npz";
+  if (const auto written = commands::write_npz(path, arrays); !written)
     throw std::runtime_error(written.error().text());
-  std::ifstream file(scratch_file(), std::ios::binary);
-  std::string bytes{std::istreambuf_iterator<char>(file), {}};
-  std::filesystem::remove(scratch_file());
-  return bytes;
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "import_onnx.h"
+#include "testing/temporary_folder.h"
 
 namespace tenon::import {
 namespace {
@@ -192,8 +193,8 @@ TEST(ImportOnnx, OptionsThatNameNothingAreUsageErrors) {
 }
 
 TEST(ImportOnnx, FilesAreReadAndNamedInErrors) {
-  const std::filesystem::path path =
-      std::filesystem::path(::testing::TempDir()) / "import_onnx_test.onnx";
+  const testing::TemporaryFolder folder;
+  const std::filesystem::path path = folder / "model.onnx";
   OnnxGraph graph;
   graph.input("x", {int64_t{1}}).node({"ImageDecoder", {"x"}, {"y"}}).output("y");
   std::ofstream(path, std::ios::binary) << onnx_model(graph);

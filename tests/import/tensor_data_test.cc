@@ -1,12 +1,12 @@
 #include "import/onnx/tensor_data.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstring>
 #include <fstream>
 
 #include "import/onnx/wire.h"
+#include "testing/temporary_folder.h"
 
 namespace tenon::import::onnx {
 namespace {
@@ -93,14 +93,11 @@ TEST(TensorData, ElementTypesThatWeLackAreUnsupported) {
 class ExternalData : public ::testing::Test {
  protected:
   void SetUp() override {
-    root_ = fs::temp_directory_path() / ("tenon_external_" + std::to_string(getpid()));
-    fs::remove_all(root_);
     fs::create_directories(root_ / "model");
     write(root_ / "model" / "model.onnx", "");
     write(root_ / "model" / "weights", std::string(8, '\1') + std::string(8, '\2'));
     write(root_ / "secret", std::string(16, '\3'));
   }
-  void TearDown() override { fs::remove_all(root_); }
 
   static void write(const fs::path& path, const std::string& text) {
     std::ofstream(path, std::ios::binary) << text;
@@ -116,7 +113,8 @@ class ExternalData : public ::testing::Test {
     return readers_.back()->read(tensor);
   }
 
-  fs::path root_;
+  const testing::TemporaryFolder folder_;
+  const fs::path root_ = folder_.path();
   std::vector<std::unique_ptr<TensorReader>> readers_;
 };
 

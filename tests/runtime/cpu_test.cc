@@ -7,11 +7,11 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <random>
 #include <string>
 
 #include "runtime/abi.h"
 #include "runtime/error.h"
+#include "testing/temporary_folder.h"
 
 namespace tenon::runtime {
 namespace {
@@ -19,7 +19,6 @@ namespace {
 /// A made-up /proc and /sys that goes with the test.
 class Root {
  public:
-  ~Root() { std::filesystem::remove_all(path_); }
   Root& write(const std::string& name, const std::string& text) {
     std::filesystem::create_directories((path_ + name).substr(0, (path_ + name).rfind('/')));
     std::ofstream(path_ + name) << text;
@@ -28,7 +27,8 @@ class Root {
   uint32_t threads() const { return usable_threads(path_.c_str()); }
 
  private:
-  std::string path_ = ::testing::TempDir() + "tenon_root_" + std::to_string(std::random_device{}());
+  const testing::TemporaryFolder folder_;
+  const std::string path_ = folder_.path().string();
 };
 
 uint32_t without_quota() { return Root().threads(); }

@@ -10,6 +10,7 @@
 
 #include "demo.h"
 #include "handles.h"
+#include "testing/temporary_folder.h"
 
 namespace tenon::runtime::testing {
 namespace {
@@ -22,12 +23,11 @@ class TemporaryFile {
     std::ofstream(path_, std::ios::binary)
         .write(reinterpret_cast<const char*>(bytes), static_cast<std::streamsize>(count));
   }
-  ~TemporaryFile() { std::filesystem::remove(path_); }
   const char* path() const { return path_.c_str(); }
 
  private:
-  std::string path_ =
-      ::testing::TempDir() + "tenon_" + std::to_string(std::random_device{}()) + ".tenon";
+  const tenon::testing::TemporaryFolder folder_;
+  const std::string path_ = folder_ / "model.tenon";
 };
 
 void expect_demo_runs(const Model& model) {

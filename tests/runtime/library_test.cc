@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <string>
 
+#include "testing/temporary_folder.h"
+
 namespace {
 
 std::string output_of(const std::string& command) {
@@ -38,10 +40,10 @@ TEST_F(Library, ExportsOnlyItsInterface) {
 }
 
 TEST_F(Library, IsSmall) {
-  std::string stripped = ::testing::TempDir() + "tenon_stripped_runtime.so";
+  const tenon::testing::TemporaryFolder folder;
+  const std::string stripped = folder / "runtime.so";
   output_of("strip -o " + stripped + " " TENON_RUNTIME_LIBRARY);
   EXPECT_LT(std::filesystem::file_size(stripped), 200'000u);
-  std::filesystem::remove(stripped);
 }
 
 }  // namespace
