@@ -16,6 +16,7 @@
 
 #include "base/result.h"
 #include "codegen/emit.h"
+#include "codegen/instrument.h"
 #include "codegen/link.h"
 
 namespace tenon::codegen {
@@ -86,6 +87,9 @@ llvm::SmallVector<char, 0> write(Unit& unit, llvm::TargetMachine& machine,
 Code generate_one(const ir::Function& function, const Target& target, bool checked,
                   llvm::TargetMachine& machine) {
   std::unique_ptr<Unit> unit = make_unit(function, target, checked, machine);
+  if constexpr (kInstruments) {
+    if (host_can_run(target)) instrument(*unit->module);
+  }
   llvm::SmallVector<char, 0> object = write(*unit, machine, llvm::CodeGenFileType::ObjectFile);
   return link(llvm::MemoryBufferRef({object.data(), object.size()}, "kernel"), unit->symbol);
 }

@@ -10,6 +10,10 @@
 // Needs functions that `verify` accepts, with math functions, `pow` and the float forms of `rem`,
 // `floor_div` and `floor_mod` expanded (passes/loop/expand_math): one that is left is an internal
 // error. Equal input gives equal bytes at any number of threads.
+//
+// In a program that is built with the address or the thread sanitizer, code for targets that this
+// machine can run reports its accesses to it, and is good for this process only. Texts of code
+// (llvm_text, assembly) show what other builds make.
 #pragma once
 
 #include <cstddef>
@@ -43,7 +47,7 @@ std::vector<Code> generate(std::span<const ir::Function* const> functions, const
                            const CodegenOptions& options = {});
 
 /// What code depends on besides function, target and options: the builds of this program and of
-/// LLVM. Empty when that cannot be told.
+/// LLVM, and the process where it is good for one only. Empty when that cannot be told.
 std::string generator_identity();
 
 /// The code of several functions. A copy runs at any 4096-byte aligned address, mapped readable and

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "codegen/codegen.h"
+#include "codegen/instrument.h"
 
 namespace tenon::codegen {
 namespace {
@@ -65,7 +66,10 @@ std::string generator_identity() {
   const std::string ours = build_of(&generator_identity);
   // Any function that only the library has.
   const std::string llvm = build_of(&LLVMContextCreate);
-  return ours.empty() || llvm.empty() ? "" : fmt::format("{} {}", ours, llvm);
+  if (ours.empty() || llvm.empty()) return "";
+  std::string identity = ours + " " + llvm;
+  if constexpr (kInstruments) identity += fmt::format(" {:x}", sanitizer_address());
+  return identity;
 }
 
 }  // namespace tenon::codegen

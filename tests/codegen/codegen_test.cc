@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <limits>
+#include <thread>
 
 #include "ir/loop_builder.h"
 #include "testing/native.h"
@@ -97,18 +100,21 @@ ir::Function access(int way) {
   return b.finish();
 }
 
+/// Indices for `access`, within the buffers and not.
+struct Indices {
+  int way;
+  std::vector<int64_t> good, bad;
+};
+
+const int64_t kLowest = std::numeric_limits<int64_t>::min();
+const Indices kIndices[] = {
+    {0, {0, 15}, {-1, 16, kLowest}},     {1, {0, 12}, {-1, 13, 16, kLowest}},
+    {2, {0, 13, 16, 99}, {-1, kLowest}}, {3, {0, 12}, {-1, 13, 16, kLowest}},
+    {4, {0, 13, 16, 99}, {-1, kLowest}}, {5, {0, 15}, {-1, 16, kLowest}},
+    {6, {0, 12}, {-1, 13, 16, kLowest}}, {7, {0, 13, 16, 99}, {-1, kLowest}}};
+
 TEST(Checked, AccessOutsideOfABufferEndsTheCall) {
-  struct Case {
-    int way;
-    std::vector<int64_t> good, bad;
-  };
-  const int64_t lowest = std::numeric_limits<int64_t>::min();
-  const std::vector<Case> cases = {
-      {0, {0, 15}, {-1, 16, lowest}},     {1, {0, 12}, {-1, 13, 16, lowest}},
-      {2, {0, 13, 16, 99}, {-1, lowest}}, {3, {0, 12}, {-1, 13, 16, lowest}},
-      {4, {0, 13, 16, 99}, {-1, lowest}}, {5, {0, 15}, {-1, 16, lowest}},
-      {6, {0, 12}, {-1, 13, 16, lowest}}, {7, {0, 13, 16, 99}, {-1, lowest}}};
-  for (const auto& [way, good, bad] : cases) {
+  for (const auto& [way, good, bad] : kIndices) {
     ir::Function function = access(way);
     testing::NativeCode code(compile({&function, 1}, testing::host_target(), {.checked = true}));
     std::array<int32_t, 16> x = {}, y = {};
@@ -118,6 +124,44 @@ TEST(Checked, AccessOutsideOfABufferEndsTheCall) {
     for (int64_t index : bad) EXPECT_EQ(run(index), TENON_KERNEL_EXTENT) << way << " at " << index;
   }
 }
+
+#if defined(__SANITIZE_ADDRESS__)
+TEST(Instrumented, AccessOutsideOfABufferIsReported) {
+  for (const auto& [way, good, bad] : kIndices) {
+    const ir::Function function = access(way);
+    const testing::NativeCode code(compile({&function, 1}, testing::host_target()));
+    std::vector<int32_t> x(16), y(16);
+    void* buffers[] = {x.data(), y.data()};
+    auto run = [&](int64_t index) { return code.run(0, buffers, {&index, 1}, 0, 1); };
+    for (int64_t index : good) EXPECT_EQ(run(index), TENON_KERNEL_OK) << way << " at " << index;
+    for (int64_t index : bad) {
+      if (index == kLowest) continue;  // whose address wraps around into the buffer
+      EXPECT_DEATH(run(index), "AddressSanitizer") << way << " at " << index;
+    }
+  }
+}
+#elif defined(__SANITIZE_THREAD__)
+/// Ends with an error if the sanitizer sees that the kernel and this thread use the same elements.
+void race(int way) {
+  const ir::Function function = access(way);
+  const testing::NativeCode code(compile({&function, 1}, testing::host_target()));
+  std::vector<int32_t> x(16), y(16);
+  void* buffers[] = {x.data(), y.data()};
+  std::thread kernel([&] {
+    int64_t index = 4;
+    code.run(0, buffers, {&index, 1}, 0, 1);
+  });
+  constexpr int kFirstStore = 5;
+  std::ranges::fill(way < kFirstStore ? x : y, 1);
+  kernel.join();
+  std::exit(0);
+}
+
+TEST(Instrumented, RacesAreReported) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  for (const Indices& indices : kIndices) EXPECT_DEATH(race(indices.way), "data race");
+}
+#endif
 
 TEST(Codegen, WhatMustBeExpandedBeforeIsAnInternalError) {
   for (ir::ExprKind kind : {ir::ExprKind::kExp, ir::ExprKind::kErf}) {
