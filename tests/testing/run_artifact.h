@@ -38,37 +38,31 @@ class LoadedModel {
 /// The module of a .tenon file in memory.
 class LoadedArtifact {
  public:
-  explicit LoadedArtifact(driver::Artifact artifact)
+  explicit LoadedArtifact(driver::Artifact artifact, uint32_t threads = 1)
       : artifact_(std::move(artifact)),
-        model_(1, [&](const tenon_options* options, tenon_error* error) {
+        model_(threads, [&](const tenon_options* options, tenon_error* error) {
           return tenon_load_memory(artifact_.bytes().data(), artifact_.bytes().size(), options,
                                    error);
         }) {}
   const tenon_module* module() const { return tenon_model_module(model_.get()); }
+  tenon_model* model() const { return model_.get(); }
 
  private:
   driver::Artifact artifact_;
   LoadedModel model_;
 };
 
-/// The outputs; throws the runtime's sentence when the module cannot be loaded or run.
-inline std::vector<ops::Tensor> run_module(const tenon_module& module,
-                                           std::span<const ops::Tensor> inputs,
-                                           const RunOptions& run = {}) {
-  std::optional<PoisonedModule> poisoned;
-  if (run.poisoned) poisoned.emplace(module);
-  const LoadedModel model(run.threads, [&](const tenon_options* options, tenon_error* error) {
-    return tenon_load_module(poisoned ? &poisoned->module() : &module, options, error);
-  });
+/// The outputs of one call, in a context of its own; throws the runtime's sentence when it fails.
+inline std::vector<ops::Tensor> call(tenon_model* model, std::span<const ops::Tensor> inputs) {
   tenon_error error = {};
   auto require = [&](bool ok) {
     if (!ok) throw std::runtime_error(error.message);
   };
   const std::unique_ptr<tenon_context, decltype(&tenon_context_free)> context(
-      tenon_context_create(model.get(), &error), tenon_context_free);
+      tenon_context_create(model, &error), tenon_context_free);
   require(context != nullptr);
 
-  std::vector<tenon_tensor> in, out(module.output_count);
+  std::vector<tenon_tensor> in, out(tenon_model_module(model)->output_count);
   for (const ops::Tensor& tensor : inputs) {
     tenon_tensor t = {const_cast<std::byte*>(tensor.bytes()),
                       static_cast<uint32_t>(tensor.dtype()),
@@ -86,6 +80,18 @@ inline std::vector<ops::Tensor> run_module(const tenon_module& module,
   }
   require(tenon_run(context.get(), in.data(), out.data(), &error) == TENON_OK);
   return outputs;
+}
+
+/// The outputs; throws the runtime's sentence when the module cannot be loaded or run.
+inline std::vector<ops::Tensor> run_module(const tenon_module& module,
+                                           std::span<const ops::Tensor> inputs,
+                                           const RunOptions& run = {}) {
+  std::optional<PoisonedModule> poisoned;
+  if (run.poisoned) poisoned.emplace(module);
+  const LoadedModel model(run.threads, [&](const tenon_options* options, tenon_error* error) {
+    return tenon_load_module(poisoned ? &poisoned->module() : &module, options, error);
+  });
+  return call(model.get(), inputs);
 }
 
 inline std::vector<ops::Tensor> run_artifact(const driver::Artifact& artifact,
