@@ -110,11 +110,15 @@ void describe_plan(Draft& draft, const PlanView& view) {
   auto json_number = [](std::optional<int64_t> value) { return value ? Json(*value) : Json(); };
   for (uint32_t i = 0; i < plan.step_count; ++i) {
     const tenon_step& step = plan.steps[i];
-    const auto tasks = view.constant(step.tasks), flops = view.constant(step.flops),
-               bytes = view.constant(step.bytes);
+    const auto tasks = view.constant(step.tasks), rounds = view.constant(step.rounds),
+               flops = view.constant(step.flops), bytes = view.constant(step.bytes);
+    std::string tasks_text = number(tasks, 1, 0);
+    if (tasks && rounds && *rounds > 1)
+      tasks_text = fmt::format("{} x {}", *rounds, *tasks / *rounds);
+    if (!rounds) tasks_text = "? x ?";
     draft.text +=
         fmt::format("  {:>5} {:>6} {:>12} {:>10} {:>9} {:>10} {:>10}  {}\n", i, step.kernel,
-                    view.recipes()[i], format_bytes(code[step.kernel]), number(tasks, 1, 0),
+                    view.recipes()[i], format_bytes(code[step.kernel]), tasks_text,
                     number(flops, 1e6, 2), number(bytes, 1e6, 2), view.string(step.name));
     for (auto [sum, value] : {std::pair(&total_flops, flops), std::pair(&total_bytes, bytes)})
       *sum = *sum && value ? std::optional(**sum + *value) : std::nullopt;
@@ -123,6 +127,7 @@ void describe_plan(Draft& draft, const PlanView& view) {
                                    {"recipe", view.recipes()[i]},
                                    {"code_bytes", code[step.kernel]},
                                    {"tasks", json_number(tasks)},
+                                   {"rounds", json_number(rounds)},
                                    {"flops", json_number(flops)},
                                    {"bytes", json_number(bytes)}});
   }

@@ -243,6 +243,7 @@ class Planner {
     step.param_count = static_cast<uint32_t>(params.size());
     plan_.step_params.insert(plan_.step_params.end(), params.begin(), params.end());
     step.tasks = slots_.of(function, function.task_count, params);
+    step.rounds = slots_.of(function, function.round_count, params);
     step.scratch = scratch(function, params);
     step.flops = slots_.of(kernel.flops);
     step.bytes = slots_.of(kernel.bytes);

@@ -3,9 +3,11 @@
 // Semantics
 //
 // Function. A kernel is called as kernel(args, begin, end) and runs its body once per task number
-// in [begin, end), in order; tasks of one call may run on different threads at once, so a task
-// never reads what another task of the same step writes. `task_count` is an expression over the
-// parameters only.
+// in [begin, end), in order. A step's tasks come in `round_count` rounds of equally many; a round
+// begins when the one before it has ended. Tasks of one round may run on different threads at once,
+// so a task reads what tasks of earlier rounds wrote, but never what another task of its own round
+// writes. `task_count` (of all rounds, a multiple of `round_count`) and `round_count` (>= 1) are
+// expressions over the parameters only.
 //
 // Types. A type is an element type and a number of lanes; one lane is a scalar. Lanes are
 // independent. All operands of an expression have its lanes; `broadcast` is explicit. A constant
@@ -136,7 +138,7 @@ struct Function {
   std::vector<Statement> statements;
   std::vector<Block> blocks;
   std::vector<std::vector<int>> shuffles;  ///< lane numbers into the concatenation of a and b
-  ExprId task_count;
+  ExprId task_count, round_count;
   VariableId task;
   BlockId body;
 

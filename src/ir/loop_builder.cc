@@ -17,7 +17,7 @@ LoopBuilder::LoopBuilder(std::string name) {
   function_.blocks.emplace_back();
   open_ = {function_.body};
   function_.task = declare("task", kIndex);
-  function_.task_count = integer(1).id;
+  function_.task_count = function_.round_count = integer(1).id;
 }
 
 Function LoopBuilder::finish() {
@@ -28,6 +28,11 @@ Function LoopBuilder::finish() {
 BufferId LoopBuilder::buffer(std::string name, DType dtype, BufferKind kind, E extent) {
   function_.buffers.push_back({std::move(name), dtype, kind, extent.id});
   return BufferId(function_.buffers.size() - 1);
+}
+
+void LoopBuilder::also_reads(BufferId buffer) {
+  BufferKind& kind = function_.buffers[buffer.index].kind;
+  if (kind == BufferKind::kOutput) kind = BufferKind::kInOut;
 }
 
 E LoopBuilder::param(std::string name) {

@@ -84,8 +84,12 @@ class LoopBuilder {
   // Signature.
   BufferId buffer(std::string name, DType dtype, BufferKind kind, E extent = {});
   E param(std::string name);
-  /// The number of tasks and, as the result, the task that the body runs.
+  /// The number of tasks of all rounds and, as the result, the task that the body runs.
   E tasks(E count, std::string name = "task");
+  /// The number of rounds that the tasks come in; 1 unless given.
+  void rounds(E count) { function_.round_count = count.id; }
+  /// The argument's content is read too, not only written.
+  void also_reads(BufferId buffer);
 
   // Leaves.
   E integer(int64_t value, DType dtype = DType::kInt64);

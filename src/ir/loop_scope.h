@@ -49,6 +49,10 @@ class LoopScope {
   /// of every result is stored exactly once.
   virtual void store(int result, std::span<const E> index, E value, Lanes lanes = {}) = 0;
 
+  /// The result's element at `index`, in its compute type, which an earlier round has stored. Only
+  /// for a node that is alone in its kernel.
+  virtual E load_result(int result, std::span<const E> index, Lanes lanes = {}) = 0;
+
   /// Where an operand lies, for recipes that walk memory themselves. Only for an operand that no
   /// producer was fused into; recipes name those operands (schedule/recipe.h).
   virtual View view(int operand) = 0;

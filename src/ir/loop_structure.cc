@@ -68,7 +68,7 @@ std::string structure(const Function& function) {
     out.number(lanes.size());
     for (int lane : lanes) out.number(static_cast<uint64_t>(lane));
   }
-  out.numbers(function.task_count, function.task, function.body);
+  out.numbers(function.task_count, function.round_count, function.task, function.body);
   return std::move(out.bytes);
 }
 

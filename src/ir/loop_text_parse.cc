@@ -67,6 +67,7 @@ class FunctionParser {
     tokens_.expect(")");
     tokens_.expect("tasks");
     E count = expressions_->typed(kIndex);
+    if (tokens_.take("rounds")) builder_->rounds(expressions_->typed(kIndex));
     tokens_.expect("as");
     std::string_view task = new_name();
     names_.values.emplace_back(task, builder_->tasks(count, std::string(task)));

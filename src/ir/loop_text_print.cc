@@ -58,6 +58,9 @@ class Printer {
     for (const Buffer& buffer : function_.buffers) buffers_.push_back(unique(buffer.name, taken));
     out_ = fmt::format("func {}({}; {}) tasks {}", identifier(function_.name),
                        fmt::join(params_, ", "), buffer_list(), index(function_.task_count));
+    if (const std::string rounds = index(function_.round_count); rounds != "1") {
+      out_ += fmt::format(" rounds {}", rounds);
+    }
     out_ += fmt::format(" as {} {{\n", declare(function_.task));
     block(function_.body, 1);
     return out_ + "}\n";

@@ -200,6 +200,7 @@ class Verifier {
       if (buffer.extent) over_parameters(buffer.extent, "a buffer's extent");
     }
     over_parameters(function_.task_count, "the task count");
+    over_parameters(function_.round_count, "the number of rounds");
   }
 
   void over_parameters(ExprId id, std::string_view what) {

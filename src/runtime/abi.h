@@ -22,7 +22,7 @@ extern "C" {
 #endif
 
 #define TENON_API __attribute__((visibility("default")))
-#define TENON_ABI_VERSION 1u
+#define TENON_ABI_VERSION 2u
 #define TENON_MAX_RANK 8u
 
 /* ---- Kernels ---- */
@@ -112,13 +112,15 @@ typedef struct tenon_buffer {
 } tenon_buffer;
 
 /* One kernel call over all tasks. Steps run in order; a step starts when the one before it has
- * ended. */
+ * ended. The tasks come in rounds of equally many: tasks of one round may run at the same time, a
+ * round starts when the one before it has ended. */
 typedef struct tenon_step {
   uint32_t kernel;
   uint32_t name; /* offset into strings: the nodes it computes, for errors and profiles */
   uint32_t first_buffer, buffer_count; /* into step_buffers */
   uint32_t first_param, param_count;   /* into step_params: slots */
   uint32_t tasks;                      /* slot: number of tasks; with 0 the step is skipped */
+  uint32_t rounds;                     /* slot: at least 1; divides the number of tasks */
   uint32_t scratch;                    /* slot: bytes per thread */
   uint32_t flops, bytes; /* slots: work of the step, for profiles and for choosing threads */
 } tenon_step;

@@ -106,7 +106,7 @@ class Checker {
       const tenon_step& step = module_.steps[i];
       if (step.kernel >= module_.kernel_count) return bad("step", i, "kernel");
       if (step.name >= module_.string_bytes) return bad("step", i, "name");
-      for (uint32_t slot : {step.tasks, step.scratch, step.flops, step.bytes}) {
+      for (uint32_t slot : {step.tasks, step.rounds, step.scratch, step.flops, step.bytes}) {
         if (slot >= module_.slot_count) return bad("step", i, "size");
       }
       if (uint64_t{step.first_buffer} + step.buffer_count > module_.step_buffer_count ||

@@ -123,6 +123,7 @@ int32_t kernel_error(const tenon_module& module, uint32_t step, int32_t status,
 struct SharedStep {
   const Call& call;
   uint64_t scratch_stride;
+  int64_t first_task;  ///< of the round
 };
 
 int32_t run_tasks(void* state, int64_t begin, int64_t end, uint32_t thread) {
@@ -130,15 +131,19 @@ int32_t run_tasks(void* state, int64_t begin, int64_t end, uint32_t thread) {
   tenon_args args = step.call.args;
   args.scratch = static_cast<std::byte*>(args.scratch) + thread * step.scratch_stride;
   FloatEnvironment environment;
-  return step.call.kernel(&args, begin, end);
+  return step.call.kernel(&args, step.first_task + begin, step.first_task + end);
 }
 
 int32_t run_step(const tenon_context& context, const Call& call) {
   if (call.tasks == 0) return 0;
   if (!call.parallel) return call.kernel(&call.args, 0, call.tasks);
-  SharedStep step{call, context.scratch_stride};
   const tenon_pool& pool = context.model.pool;
-  return pool.run(pool.pool, run_tasks, &step, call.tasks);
+  const int64_t of_a_round = call.tasks / call.rounds;
+  for (SharedStep step{call, context.scratch_stride, 0}; step.first_task < call.tasks;
+       step.first_task += of_a_round) {
+    if (int32_t status = pool.run(pool.pool, run_tasks, &step, of_a_round)) return status;
+  }
+  return 0;
 }
 
 uint64_t now() {

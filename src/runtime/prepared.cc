@@ -36,8 +36,8 @@ class Builder {
       prepared_.params[i] = prepared_.slots[module_.step_params[i]];
     }
     if (!place_buffers()) return false;
-    if (list_caller_buffers() && make_calls()) return true;
-    return no_memory();
+    if (!list_caller_buffers() || !prepared_.calls.reset(module_.step_count)) return no_memory();
+    return make_calls();
   }
 
   bool measure(const int64_t* slots, tenon_memory& memory) {
@@ -74,6 +74,12 @@ class Builder {
   bool bad_size(uint32_t buffer, int64_t size) {
     fail(error_, TENON_ERROR_FORMAT, "the plan gives buffer %u an impossible size: %lld bytes",
          buffer, static_cast<long long>(size));
+    return false;
+  }
+
+  bool bad_rounds(uint32_t step, int64_t tasks, int64_t rounds) {
+    fail(error_, TENON_ERROR_FORMAT, "the plan gives step %u %lld tasks in %lld rounds", step,
+         static_cast<long long>(tasks), static_cast<long long>(rounds));
     return false;
   }
 
@@ -141,18 +147,21 @@ class Builder {
   }
 
   bool make_calls() {
-    if (!prepared_.calls.reset(module_.step_count)) return false;
     for (uint32_t i = 0; i < module_.step_count; ++i) {
       const tenon_step& step = module_.steps[i];
-      int64_t tasks = prepared_.slots[step.tasks];
+      const int64_t tasks = std::max<int64_t>(prepared_.slots[step.tasks], 0);
+      const int64_t rounds = prepared_.slots[step.rounds];
+      if (rounds < 1 || tasks % rounds != 0) return bad_rounds(i, tasks, rounds);
       Call& call = prepared_.calls[i];
       call.kernel = module_.kernels[step.kernel];
       call.args.buffers = prepared_.buffers.data() + step.first_buffer;
       call.args.params = prepared_.params.data() + step.first_param;
       call.args.next_weights = first_weights(i + 1);
-      call.tasks = std::max<int64_t>(tasks, 0);
-      call.parallel = tasks > 1 && threads_ > 1 &&
-                      worth_sharing(prepared_.slots[step.flops], prepared_.slots[step.bytes]);
+      call.tasks = tasks;
+      call.rounds = rounds;
+      call.parallel =
+          tasks > rounds && threads_ > 1 &&
+          worth_sharing(prepared_.slots[step.flops] / rounds, prepared_.slots[step.bytes] / rounds);
       prepared_.scratch_bytes = std::max(prepared_.scratch_bytes, scratch_bytes(step));
     }
     return true;

@@ -14,8 +14,9 @@ namespace tenon::runtime {
 struct Call {
   tenon_kernel kernel;
   tenon_args args;  ///< with the scratch of thread 0
-  int64_t tasks;    ///< with 0 it is not called
-  bool parallel;    ///< has enough work to share it between threads
+  int64_t tasks;    ///< of all rounds; with 0 it is not called
+  int64_t rounds;   ///< divides tasks
+  bool parallel;    ///< a round has enough work to share it between threads
 };
 
 /// Pointer `position` of `buffers` is the data of a caller's tensor.

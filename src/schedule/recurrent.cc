@@ -1,7 +1,8 @@
 // Recurrent layers whose input products are there already: what is left of a step is h times the
-// packed matrix r. One pass over h computes all gates of a few vectors of units, whose gates and
-// state are then finished in registers. Every second step walks the matrix backwards, so that it
-// starts with what the step before left in the cache.
+// packed matrix r. A step is a round of tasks, so that threads share it; a task is one panel of
+// units: one pass over h computes all their gates, which are then finished in registers with the
+// state. The state of the step before is read from the results. Every second step walks the matrix
+// backwards, so that it starts with what the step before left in the cache.
 #include <algorithm>
 
 #include "schedule/families.h"
@@ -67,56 +68,63 @@ class Loops {
   void run() {
     const E batch = scope_.dim(scope_.operand_type(kInput).dims[1]);
     const E steps = scope_.dim(scope_.operand_type(kInput).dims[0]);
-    first_row_ = b_.let("first", b_.tasks(batch / rows_) * rows_);
-    h_ = b_.buffer("h", ir::DType::kFloat32, ir::BufferKind::kScratch,
-                   b_.integer(2 * rows_ * padded_));
-    if (op_ == Op::kLstm) {
-      c_ = b_.buffer("c", ir::DType::kFloat32, ir::BufferKind::kScratch,
-                     b_.integer(rows_ * padded_));
-    }
-    load_state(kH0, h_);
-    if (op_ == Op::kLstm) load_state(kC0, c_);
-    b_.loop("step", b_.integer(0), steps, 1, [&](E step) {
-      time_ = b_.let("time", scope_.attrs().flag("reverse") ? steps - 1 - step : step);
-      odd_ = b_.let("odd", step % 2);
-      from_ = b_.let("from", odd_ * (rows_ * padded_));
-      to_ = b_.let("to", (1 - odd_) * (rows_ * padded_));
-      b_.loop("p", b_.integer(0), b_.integer(panels_), 1,
-              [&](E p) { panel(b_.let("panel", b_.select(odd_ == 0, p, panels_ - 1 - p))); });
-    });
-    store_state(1, h_, steps % 2 * (rows_ * padded_));
-    if (op_ == Op::kLstm) store_state(2, c_, b_.integer(0));
+    const E blocks = batch / rows_, of_a_step = b_.let("of_a_step", blocks * panels_);
+    const E rounds = b_.max(steps, b_.integer(1));
+    const E task = b_.tasks(rounds * blocks * panels_);
+    b_.rounds(rounds);
+    h_ = b_.buffer("h", ir::DType::kFloat32, ir::BufferKind::kScratch, b_.integer(rows_ * padded_));
+    const E step = b_.let("step", task / of_a_step);
+    const E of_step = b_.let("of_step", task % of_a_step);
+    first_row_ = b_.let("first", of_step % blocks * rows_);
+    first_ = b_.let("is_first", step == 0);
+    last_ = b_.let("is_last", step == rounds - 1);
+    odd_ = b_.let("odd", step % 2);
+    const bool reverse = scope_.attrs().flag("reverse");
+    time_ = b_.let("time", reverse ? steps - 1 - step : step);
+    b_.if_then(
+        first_,
+        [&] { load_state([&](auto index, Lanes lanes) { return initial(kH0, index, lanes); }); },
+        [&] {
+          const E before = b_.let("before", reverse ? time_ + 1 : time_ - 1);
+          load_state([&](std::vector<E> index, Lanes lanes) {
+            index.insert(index.begin(), before);
+            ++lanes.axis;
+            return scope_.load_result(0, index, lanes);
+          });
+        });
+    panel(b_.let("panel", panel_of(b_.let("p", of_step / blocks))), steps);
   }
 
  private:
+  using Lanes = ir::Lanes;
+
+  /// Every second step swaps neighbours: it begins with what is in the cache still, and each thread
+  /// keeps its part of the matrix.
+  E panel_of(E p) {
+    const E neighbour = b_.let("neighbour", p + 1 - p % 2 * 2);
+    return b_.select((odd_ == 1) & (neighbour < panels_), neighbour, p);
+  }
+
   /// The lanes of the vector at `unit` that hold units; none: all of them.
   E mask_at(E unit) {
     if (hidden_ % width_ == 0) return {};
     return b_.let("mask", b_.ramp(b_.integer(0), 1, lanes_) < b_.broadcast(hidden_ - unit, lanes_));
   }
 
-  void for_state(const std::function<void(int row, E unit, E mask)>& body) {
+  /// The state before the first step.
+  E initial(int operand, const std::vector<E>& index, Lanes lanes) {
+    return scope_.has_operand(operand) ? scope_.load(operand, index, lanes) : b_.literal(0, type_);
+  }
+
+  /// Brings the state of all units, at [batch element, unit], to this thread.
+  template <class From>
+  void load_state(From from) {
     for (int row = 0; row < rows_; ++row) {
-      b_.loop("u", b_.integer(0), b_.integer(padded_), lanes_,
-              [&](E unit) { body(row, unit, mask_at(unit)); });
+      b_.loop("u", b_.integer(0), b_.integer(padded_), lanes_, [&](E unit) {
+        const std::vector<E> index = {first_row_ + row, unit};
+        b_.store(h_, unit + row * padded_, from(index, Lanes{1, lanes_, mask_at(unit)}));
+      });
     }
-  }
-
-  void load_state(int operand, ir::BufferId state) {
-    for_state([&](int row, E unit, E mask) {
-      const std::vector<E> index = {first_row_ + row, unit};
-      const E value = scope_.has_operand(operand) ? scope_.load(operand, index, {1, lanes_, mask})
-                                                  : b_.literal(0, type_);
-      b_.store(state, unit + row * padded_, value);
-    });
-  }
-
-  void store_state(int result, ir::BufferId state, E offset) {
-    for_state([&](int row, E unit, E mask) {
-      const std::vector<E> index = {first_row_ + row, unit};
-      scope_.store(result, index, b_.load(state, offset + unit + row * padded_, lanes_),
-                   {1, lanes_, mask});
-    });
   }
 
   ir::R& sum(int row, int gate, int vector) {
@@ -124,7 +132,7 @@ class Loops {
   }
 
   /// All gates of one panel of units: their sums over h, then the new state.
-  void panel(E panel) {
+  void panel(E panel, E steps) {
     const int vectors = static_cast<int>(width_) / lanes_;
     std::vector<E> units, masks;
     for (int v = 0; v < vectors; ++v) {
@@ -153,16 +161,21 @@ class Loops {
       });
     };
     b_.if_then(odd_ == 0, [&] { walk(false); }, [&] { walk(true); });
-    for (int row = 0; row < rows_; ++row) {
-      for (int v = 0; v < vectors; ++v) update(row, v, units[v], masks[v]);
-    }
+    auto for_units = [&](auto body) {
+      for (int row = 0; row < rows_; ++row) {
+        for (int v = 0; v < vectors; ++v) body(row, v, units[v], masks[v]);
+      }
+    };
+    auto update_all = [&] { for_units([&](auto... at) { update(at...); }); };
+    if ((steps == 0).is(0)) return update_all();
+    b_.if_then(steps == 0, [&] { for_units([&](auto... at) { keep(at...); }); }, update_all);
   }
 
   /// Adds h[k] times row k of the panel.
   void multiply(E base, E k, int vectors) {
     std::vector<E> held;
     for (int row = 0; row < rows_; ++row) {
-      const E element = b_.load(h_, from_ + k + row * padded_);
+      const E element = b_.load(h_, k + row * padded_);
       held.push_back(b_.let("h", b_.broadcast(element, lanes_)));
     }
     for (int gate = 0; gate < gates_; ++gate) {
@@ -183,33 +196,44 @@ class Loops {
     return b_.let("s", one / (one + b_.unary(ir::ExprKind::kExp, -x)));
   }
 
+  /// The final state where there is no step.
+  void keep(int row, int, E unit, E mask) {
+    const std::vector<E> index = {first_row_ + row, unit};
+    const Lanes lanes = {1, lanes_, mask};
+    scope_.store(1, index, initial(kH0, index, lanes), lanes);
+    if (op_ == Op::kLstm) scope_.store(2, index, initial(kC0, index, lanes), lanes);
+  }
+
   void update(int row, int v, E unit, E mask) {
-    const E element = first_row_ + row;
+    const std::vector<E> index = {first_row_ + row, unit};
+    const Lanes lanes = {1, lanes_, mask};
     auto from_x = [&](int gate) {
-      const std::vector<E> index = {time_, element, unit + gate * hidden_};
-      return scope_.load(kInput, index, {2, lanes_, mask});
+      const std::vector<E> at = {time_, index[0], unit + gate * hidden_};
+      return scope_.load(kInput, at, {2, lanes_, mask});
     };
     auto both = [&](int gate) { return from_x(gate) + sum(row, gate, v); };
     E next;
     if (op_ == Op::kLstm) {
-      const E at = unit + row * padded_;
-      const E kept = sigmoid(both(2)) * b_.load(c_, at, lanes_);
+      // The cells' state waits for the next step where the last one is to leave it.
+      const E before =
+          b_.select(first_, initial(kC0, index, lanes), scope_.load_result(2, index, lanes));
+      const E kept = sigmoid(both(2)) * before;
       const E c = b_.let("c", b_.fma(sigmoid(both(0)), tanh(both(3)), kept));
-      b_.store(c_, at, c);
+      scope_.store(2, index, c, lanes);
       next = sigmoid(both(1)) * tanh(c);
     } else if (op_ == Op::kGru) {
       const E z = sigmoid(both(0));
       const E n = tanh(b_.fma(sigmoid(both(1)), sum(row, 2, v), from_x(2)));
-      const E before = b_.load(h_, from_ + unit + row * padded_, lanes_);
+      const E before = b_.load(h_, unit + row * padded_, lanes_);
       next = (b_.literal(1, type_) - z) * n + z * before;
     } else {
       const bool relu = scope_.attrs().text("activation") == "Relu";
       next = relu ? b_.max(both(0), b_.literal(0, type_)) : tanh(both(0));
     }
     next = b_.let("next", next);
-    b_.store(h_, to_ + unit + row * padded_, next);
-    const std::vector<E> index = {time_, element, unit};
-    scope_.store(0, index, next, {2, lanes_, mask});
+    const std::vector<E> at = {time_, index[0], unit};
+    scope_.store(0, at, next, {2, lanes_, mask});
+    b_.if_then(last_, [&] { scope_.store(1, index, next, lanes); });
   }
 
   LoopScope& scope_;
@@ -222,8 +246,8 @@ class Loops {
   const int64_t panels_, width_, padded_;
   const int rows_;
   const ir::VectorType type_;
-  ir::BufferId h_, c_;  // state of all rows, padded to whole panels; h twice: before and after
-  E first_row_, time_, odd_, from_, to_;
+  ir::BufferId h_;  // what the step before gave for all rows, padded to whole panels
+  E first_row_, time_, first_, last_, odd_;
   std::vector<ir::R> sums_;
 };
 

@@ -51,6 +51,7 @@ TEST(LoopText, Statements) {
 
 TEST(LoopText, SignaturesMayBeEmpty) {
   expect_round_trip("func f(; ) tasks 1 as task {\n}\n");
+  expect_round_trip("func f(n; ) tasks n * 4 rounds n as task {\n}\n");
   expect_round_trip("func f(n; ) tasks n as n_1 {\n  if n < 3 {\n  } else {\n  }\n}\n");
 }
 

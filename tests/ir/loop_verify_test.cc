@@ -196,6 +196,8 @@ TEST_F(Verify, TheSignatureIsComplete) {
                            .a = f.intern(index),
                            .buffer = BufferId(0)});
   expect("the task count reads memory");
+  std::swap(f.task_count, f.round_count);
+  expect("the number of rounds reads memory");
 }
 
 TEST_F(Verify, EveryStatementHasOnePlace) {

@@ -36,9 +36,11 @@ class PlanBuilder {
     weight_bytes_ = bytes;
   }
 
-  /// A step with one task unless `tasks` names a slot, with work for several threads if `heavy`.
+  /// A step with one task unless `tasks` names a slot, with work for several threads if `heavy`,
+  /// in this many rounds.
   void step(const char* name, tenon_kernel kernel, std::vector<uint32_t> buffers,
-            std::vector<uint32_t> params = {}, uint32_t tasks = UINT32_MAX, bool heavy = false) {
+            std::vector<uint32_t> params = {}, uint32_t tasks = UINT32_MAX, bool heavy = false,
+            int64_t rounds = 1) {
     tenon_step step = {};
     step.kernel = static_cast<uint32_t>(kernels_.size());
     step.name = string(name);
@@ -47,6 +49,7 @@ class PlanBuilder {
     step.first_param = static_cast<uint32_t>(step_params_.size());
     step.param_count = static_cast<uint32_t>(params.size());
     step.tasks = tasks == UINT32_MAX ? constant(1) : tasks;
+    step.rounds = constant(rounds);
     step.scratch = constant(0);
     step.flops = constant(heavy ? 1'000'000'000 : 0);
     step.bytes = step.scratch;

@@ -173,6 +173,58 @@ TEST(Plan, KernelsGetAlignedScratchOfTheirOwnAndTheNextWeights) {
   }
 }
 
+/// buffers: x[1], y[rounds, 8]; y[0] = x, each row then the sums of the row before.
+int32_t sums_of_the_row_before(const tenon_args* args, int64_t begin, int64_t end) {
+  auto* x = static_cast<const float*>(args->buffers[0]);
+  auto* y = static_cast<float*>(args->buffers[1]);
+  for (int64_t i = begin; i < end; ++i) {
+    const int64_t row = i / 8;
+    y[i] = row == 0 ? x[0] : 0;
+    for (int64_t k = 0; row > 0 && k < 8; ++k) y[i] += y[(row - 1) * 8 + k] / 8 + 0.125f;
+  }
+  return 0;
+}
+
+TEST(Plan, ARoundBeginsWhenTheOneBeforeItHasEnded) {
+  constexpr int64_t kRounds = 3000;
+  for (uint32_t threads : {1u, 2u, 4u}) {
+    PlanBuilder b;
+    const uint32_t one = b.constant(1), four = b.constant(4), count = b.constant(kRounds * 8);
+    b.input("x", {one});
+    b.output("y", {count});
+    b.step("chain", sums_of_the_row_before,
+           {b.buffer({TENON_BUFFER_INPUT, 0, 0, 0, four, 0, 0}),
+            b.buffer({TENON_BUFFER_OUTPUT, 0, 0, 0, b.constant(kRounds * 32), 0, 0})},
+           {}, count, true, kRounds);
+    const tenon_module module = b.module();
+    const Model model = load(module, threads);
+    ASSERT_TRUE(model);
+    const Context context = context_of(model);
+    float x = 5;
+    std::vector<float> y(kRounds * 8);
+    const tenon_tensor input = tensor(&x, {1});
+    tenon_tensor output = {};
+    output.data = y.data();
+    ASSERT_EQ(tenon_run(context.get(), &input, &output, nullptr), TENON_OK);
+    for (int64_t i = 0; i < kRounds * 8; ++i) ASSERT_EQ(y[i], 5 + i / 8) << i;
+  }
+}
+
+TEST(Plan, RefusesRoundsThatDoNotDivideTheTasks) {
+  for (int64_t rounds : {0, 3, -1}) {
+    PlanBuilder b;
+    b.step("uneven", nothing, {}, {}, b.constant(4), false, rounds);
+    const tenon_module module = b.module();
+    const Model model = load(module, 1);
+    ASSERT_TRUE(model);
+    const Context context = context_of(model);
+    tenon_error error = {};
+    EXPECT_EQ(tenon_run(context.get(), nullptr, nullptr, &error), TENON_ERROR_FORMAT);
+    EXPECT_EQ(std::string(error.message),
+              "the plan gives step 0 4 tasks in " + std::to_string(rounds) + " rounds");
+  }
+}
+
 TEST(Plan, RefusesMoreMemoryThanThereIs) {
   PlanBuilder builder;
   uint32_t huge = builder.constant(int64_t{1} << 47);
@@ -214,12 +266,12 @@ TEST(Plan, RefusesIndicesOutOfRange) {
   }
   const std::pair<Change, const char*> changes[] = {
       {CHANGE(m.abi_version = 9),
-       "made for version 9 of the runtime, but this is version 1: compile the model again"},
+       "made for version 9 of the runtime, but this is version 2: compile the model again"},
       {CHANGE(m.string_bytes -= 1), "its names do not end"},
       {CHANGE(slots[3].a = 3), "slot 3 has a bad operand"},
       {CHANGE(slots[0].b = 2), "slot 0 has a bad operand"},
       {CHANGE(slots[0].op = 9), "slot 0 has a bad operation"},
-      {CHANGE(x[0].dims[1] = 10), "input 0 has a bad dim"},
+      {CHANGE(x[0].dims[1] = 11), "input 0 has a bad dim"},
       {CHANGE(x[0].rank = 9), "input 0 has a bad rank"},
       {CHANGE(x[0].dtype = 13), "input 0 has a bad dtype"},
       {CHANGE(x[0].name = 28), "input 0 has a bad name"},
@@ -228,11 +280,12 @@ TEST(Plan, RefusesIndicesOutOfRange) {
       {CHANGE(buffers[2].last = 2), "buffer 2 has a bad lifetime"},
       {CHANGE(buffers[2].kind = 4), "buffer 2 has a bad kind"},
       {CHANGE(buffers[3].index = 1), "buffer 3 has a bad output"},
-      {CHANGE(buffers[3].bytes = 10), "buffer 3 has a bad size"},
+      {CHANGE(buffers[3].bytes = 11), "buffer 3 has a bad size"},
       {CHANGE(steps[0].kernel = 2), "step 0 has a bad kernel"},
       {CHANGE(steps[1].buffer_count = 3), "step 1 has a bad list of buffers or parameters"},
       {CHANGE(steps[1].first_param = UINT32_MAX), "step 1 has a bad list of buffers or parameters"},
-      {CHANGE(steps[1].scratch = 10), "step 1 has a bad size"},
+      {CHANGE(steps[1].scratch = 11), "step 1 has a bad size"},
+      {CHANGE(steps[0].rounds = 11), "step 0 has a bad size"},
       {CHANGE(buffers[2].last = 0), "step 1 has a bad buffer: it is used outside its lifetime"},
   };
 #undef CHANGE

@@ -108,6 +108,10 @@ class PlacedScope final : public ir::LoopScope {
     builder_.store(tensor.buffer, address(tensor, index), builder_.cast(value, tensor.type.dtype));
   }
 
+  ir::E load_result(int, std::span<const ir::E>, ir::Lanes) override {
+    ADD_FAILURE() << "naive loops read no results";
+    return {};
+  }
   ir::View view(int) override {
     ADD_FAILURE() << "naive loops do not ask where an operand lies";
     return {};

@@ -1,9 +1,10 @@
 // A module that makes the most of what the plan leaves open. Memory is filled with 0xFF (NaN, -1)
 // wherever what it holds is undefined: arena buffers when their lives begin, outputs before the
-// run, scratch before each task. Every step is large enough for all threads, and a thread runs its
-// tasks one by one from the last to the first.
+// run, scratch before each task. Every step is large enough for all threads, and a thread runs the
+// tasks of a round one by one from the last to the first.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -27,12 +28,18 @@ class PoisonedModule {
                                                                  : false;
         if (!begins) continue;
         buffers_[b].first = static_cast<uint32_t>(steps_.size());
-        add({.kernel = kFill, .tasks = one, .scratch = none, .flops = none, .bytes = none}, {b},
-            {buffer.bytes});
+        add({.kernel = kFill,
+             .tasks = one,
+             .rounds = one,
+             .scratch = none,
+             .flops = none,
+             .bytes = none},
+            {b}, {buffer.bytes});
       }
       tenon_step step = module.steps[i];
       std::vector<uint32_t> params = {
-          constant(reinterpret_cast<intptr_t>(module.kernels[step.kernel])), step.scratch};
+          constant(reinterpret_cast<intptr_t>(module.kernels[step.kernel])), step.scratch,
+          step.tasks, step.rounds};
       const uint32_t* given = module.step_params + step.first_param;
       params.insert(params.end(), given, given + step.param_count);
       const uint32_t* used = module.step_buffers + step.first_buffer;
@@ -70,15 +77,21 @@ class PoisonedModule {
     return TENON_KERNEL_OK;
   }
 
-  /// Parameters: the address of the kernel to run, its scratch bytes, its own parameters.
+  /// Parameters: the address of the kernel to run, its scratch bytes, tasks and rounds, its own
+  /// parameters.
   static int32_t one_by_one(const tenon_args* args, int64_t begin, int64_t end) {
     auto kernel = reinterpret_cast<tenon_kernel>(args->params[0]);
     const auto scratch = static_cast<size_t>(args->params[1]);
     tenon_args inner = *args;
-    inner.params += 2;
-    for (int64_t task = end - 1; task >= begin; --task) {
-      if (scratch > 0) std::memset(args->scratch, 0xFF, scratch);
-      if (const int32_t status = kernel(&inner, task, task + 1)) return status;
+    inner.params += 4;
+    const int64_t of_a_round = args->params[2] / args->params[3];
+    while (begin < end) {
+      const int64_t next = std::min(end, (begin / of_a_round + 1) * of_a_round);
+      for (int64_t task = next - 1; task >= begin; --task) {
+        if (scratch > 0) std::memset(args->scratch, 0xFF, scratch);
+        if (const int32_t status = kernel(&inner, task, task + 1)) return status;
+      }
+      begin = next;
     }
     return TENON_KERNEL_OK;
   }

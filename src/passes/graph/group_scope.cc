@@ -119,6 +119,14 @@ void GroupScope::store(int result, std::span<const E> index, E value, Lanes lane
   store_memory(final, point, value_at(final, point));
 }
 
+E GroupScope::load_result(int result, std::span<const E> index, Lanes lanes) {
+  TENON_CHECK(group_.nodes.size() == 1, "the result of a node with an epilogue is not stored");
+  const ValueId made = module_.node(group_.anchor).outputs[result];
+  builder_.also_reads(buffers_.at(module_.placements[made.index].storage));
+  std::unordered_map<ValueId, E> known;
+  return load_memory(made, {index, lanes, &known});
+}
+
 E GroupScope::value_at(ValueId value, const Point& point) {
   if (auto found = point.known->find(value); found != point.known->end()) return found->second;
   E element;

@@ -25,6 +25,7 @@ class GroupScope final : public ir::LoopScope {
   ir::E dim(ir::Dim dim) override;
   ir::E load(int operand, std::span<const ir::E> index, ir::Lanes lanes) override;
   void store(int result, std::span<const ir::E> index, ir::E value, ir::Lanes lanes) override;
+  ir::E load_result(int result, std::span<const ir::E> index, ir::Lanes lanes) override;
   ir::View view(int operand) override;
   ir::View result_view(int result) override;
   bool adjacent(int outer, int inner) const override;

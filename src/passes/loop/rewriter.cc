@@ -14,6 +14,7 @@ Function Rewriter::run() {
     builder_.buffer(buffer.name, buffer.dtype, buffer.kind, get_if(buffer.extent));
   }
   bind(from_.task, builder_.tasks(get(from_.task_count)));
+  builder_.rounds(get(from_.round_count));
   statements(from_.body);
   return builder_.finish();
 }
