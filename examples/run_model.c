@@ -5,21 +5,26 @@
 
 #include "runtime/abi.h"
 
+/* Elements of a tensor. */
+static size_t count(const tenon_tensor* tensor) {
+  size_t elements = 1;
+  for (uint32_t d = 0; d < tensor->rank; ++d) elements *= (size_t)tensor->dims[d];
+  return elements;
+}
+
 int main(int argc, char** argv) {
   tenon_error error = {0};
   tenon_tensor x = {.dtype = TENON_F32, .rank = (uint32_t)argc - 2}, y = {0};
-  size_t count = 1, results = 1;
   if (argc < 2 || argc > 2 + (int)TENON_MAX_RANK) return 2;
-  for (uint32_t d = 0; d < x.rank; ++d) count *= (size_t)(x.dims[d] = atoll(argv[2 + d]));
-  x.data = calloc(count, sizeof(float));
-  if (fread(x.data, sizeof(float), count, stdin) != count) return 2;
+  for (uint32_t d = 0; d < x.rank; ++d) x.dims[d] = atoll(argv[2 + d]);
+  x.data = calloc(count(&x), sizeof(float));
+  if (fread(x.data, sizeof(float), count(&x), stdin) != count(&x)) return 2;
   tenon_model* model = tenon_load(argv[1], NULL, &error);
   tenon_context* context = model ? tenon_context_create(model, &error) : NULL;
   if (context && tenon_infer(context, &x, &y, &error) == TENON_OK) {
-    for (uint32_t d = 0; d < y.rank; ++d) results *= (size_t)y.dims[d];
-    y.data = malloc(results * sizeof(float));
+    y.data = malloc(count(&y) * sizeof(float));
     if (tenon_run(context, &x, &y, &error) == TENON_OK)
-      fwrite(y.data, sizeof(float), results, stdout);
+      fwrite(y.data, sizeof(float), count(&y), stdout);
   }
   if (error.code != TENON_OK) fprintf(stderr, "%s\n", error.message);
   tenon_context_free(context);

@@ -251,6 +251,8 @@ class Model {
       status = tenon_run(lease.context, in.data(), out.data(), &error);
     }
     if (status != TENON_OK) raise(error);
+    for (uint32_t k = 0; k < out_count; ++k)
+      results[k] = first_elements(std::move(results[k]), out[k]);
     if (torch) {
       for (uint32_t k = 0; k < out_count; ++k)
         results[k] = nb::handle(package.release)(results[k], static_cast<int>(out[k].dtype));
@@ -259,6 +261,19 @@ class Model {
     nb::list list;
     for (uint32_t k = 0; k < out_count; ++k) list.append(std::move(results[k]));
     return list;
+  }
+
+  /// The array itself, or the part of its memory that a result takes up whose size data decides.
+  static nb::object first_elements(nb::object array, const tenon_tensor& result) {
+    auto* whole = reinterpret_cast<PyArrayObject*>(array.ptr());
+    npy_intp dims[TENON_MAX_RANK];
+    std::copy_n(result.dims, result.rank, dims);
+    if (std::equal(dims, dims + result.rank, PyArray_DIMS(whole))) return array;
+    nb::object part = nb::steal(PyArray_SimpleNewFromData(
+        static_cast<int>(result.rank), dims, PyArray_TYPE(whole), PyArray_DATA(whole)));
+    if (!part.is_valid()) throw nb::python_error();
+    PyArray_SetBaseObject(reinterpret_cast<PyArrayObject*>(part.ptr()), array.release().ptr());
+    return part;
   }
 
   struct Lease {

@@ -46,6 +46,17 @@ Comparison compare_all(const Model& model, std::span<const ops::Tensor> outputs,
   Comparison result;
   for (size_t k = 0; k < outputs.size(); ++k) {
     const char* name = model.string(model.plan().outputs[k].name);
+    if (outputs[k].shape() != references[k].shape()) {
+      result.text +=
+          fmt::format("DIFFERENT: {}: shape [{}], reference [{}]\n", name,
+                      fmt::join(outputs[k].shape(), ", "), fmt::join(references[k].shape(), ", "));
+      result.list.push_back({{"name", name},
+                             {"passes", false},
+                             {"shape", outputs[k].shape()},
+                             {"reference_shape", references[k].shape()}});
+      ++result.different;
+      continue;
+    }
     const Difference difference = compare(outputs[k], references[k]);
     const double tolerance = arguments.tolerance.value_or(default_tolerance(outputs[k].dtype()));
     const bool passes = difference.needed_tolerance <= tolerance;

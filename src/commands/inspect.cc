@@ -51,6 +51,13 @@ void describe_graph(Draft& draft, const ir::Module& module) {
   describe_tensors(draft, "inputs", names_of(module.graph.inputs, {}));
   describe_tensors(draft, "outputs", names_of(module.graph.outputs, module.graph.output_names));
 
+  std::vector<std::string> sizes;
+  for (const ir::ReadSize& read : module.read_sizes) {
+    const ir::Dim largest = module.dims.read_symbols().at(read.symbol);
+    sizes.push_back(fmt::format("{} <= {}", read.symbol, module.dims.to_string(largest)));
+  }
+  if (!sizes.empty()) describe_tensors(draft, "sizes that data decides", sizes);
+
   std::map<std::string, size_t> counts;
   uint64_t parameters = 0, elements = 0, bytes = 0;
   for (ir::NodeId id : module.graph.nodes) {

@@ -119,6 +119,9 @@ Result<void> Model::run(std::span<const ops::Tensor> inputs, std::span<ops::Tens
   std::vector<tenon_tensor> out = to_runtime(outputs);
   tenon_error error = {};
   if (tenon_run(context(), in.data(), out.data(), &error) != TENON_OK) return fail(error, path_);
+  for (size_t k = 0; k < out.size(); ++k) {
+    outputs[k].keep_first({out[k].dims, out[k].dims + out[k].rank});
+  }
   return {};
 }
 

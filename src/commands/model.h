@@ -38,9 +38,11 @@ class Model {
   /// What the code was compiled for.
   const std::string& target() const { return target_; }
 
-  /// Uninitialised tensors of the outputs' shapes under these inputs; wrong inputs are kBadInput.
+  /// Uninitialised tensors of the outputs' shapes under these inputs, as large as data can make
+  /// them; wrong inputs are kBadInput.
   Result<std::vector<ops::Tensor>> make_outputs(std::span<const ops::Tensor> inputs) const;
-  /// Runs once, into tensors that make_outputs gave for inputs of the same shapes.
+  /// Runs once, into tensors that make_outputs gave for inputs of the same shapes, and gives these
+  /// the shapes that data makes.
   Result<void> run(std::span<const ops::Tensor> inputs, std::span<ops::Tensor> outputs) const;
 
  private:

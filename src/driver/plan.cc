@@ -4,8 +4,11 @@
 
 #include <map>
 #include <unordered_map>
+#include <unordered_set>
 
+#include "base/contains.h"
 #include "driver/version.h"
+#include "ops/op.h"
 
 namespace tenon::driver {
 namespace {
@@ -38,6 +41,22 @@ class Slots {
         }
       }
     }
+    for (size_t k = 0; k < module.read_sizes.size(); ++k) {
+      const std::string& symbol = module.read_sizes[k].symbol;
+      const Dim largest = module.dims.read_symbols().at(symbol);
+      const uint32_t bound = limited(of(largest), symbol);
+      symbols_.insert_or_assign(symbol, add(TENON_SLOT_READ, 0, bound, static_cast<int64_t>(k)));
+    }
+  }
+
+  /// The slot of a symbol that some slot depends on.
+  uint32_t of_symbol(const std::string& symbol) const { return symbols_.at(symbol); }
+
+  /// At most the limit of `symbol`, if that has one.
+  uint32_t limited(uint32_t slot, std::string_view symbol) {
+    const auto limit = module_.dims.limits().find(symbol);
+    if (limit == module_.dims.limits().end()) return slot;
+    return add(TENON_SLOT_MIN, slot, constant(limit->second));
   }
 
   uint32_t constant(int64_t value) { return add(TENON_SLOT_CONSTANT, 0, 0, value); }
@@ -90,6 +109,7 @@ class Slots {
 
   std::vector<tenon_slot> slots;
   std::vector<std::string> unbound;  ///< symbols that no input shows
+  std::vector<Dim> may_be_zero;      ///< divisors of that kind
 
  private:
   bool is_constant(uint32_t slot) const { return slots[slot].op == TENON_SLOT_CONSTANT; }
@@ -112,6 +132,10 @@ class Slots {
   }
 
   uint32_t of_atom(const ir::Atom& atom) {
+    const bool divides = atom.kind == ir::AtomKind::kFloorDiv || atom.kind == ir::AtomKind::kMod;
+    if (divides && module_.dims.is_read(atom.b) && !at_least_one(atom.b)) {
+      may_be_zero.push_back(atom.b);
+    }
     switch (atom.kind) {
       case ir::AtomKind::kSymbol:
         if (auto found = symbols_.find(atom.symbol); found != symbols_.end()) return found->second;
@@ -123,6 +147,19 @@ class Slots {
       case ir::AtomKind::kMax: return add(TENON_SLOT_MAX, of(atom.a), of(atom.b));
     }
     std::unreachable();
+  }
+
+  /// max(1, size), or a sum with sizes of a number from 1 on.
+  bool at_least_one(Dim divisor) const {
+    const std::vector<ir::Term> terms = module_.dims.terms(divisor);
+    if (terms.back().atoms.empty()) {
+      return terms.back().coefficient > 0 && module_.dims.never_negative(divisor);
+    }
+    if (terms.size() != 1 || terms[0].coefficient < 1 || terms[0].atoms.size() != 1) return false;
+    const ir::Atom& atom = module_.dims.atom(terms[0].atoms[0]);
+    if (atom.kind != ir::AtomKind::kMax) return false;
+    const auto is_positive = [](Dim dim) { return dim.is_constant() && dim.value() > 0; };
+    return is_positive(atom.a) || is_positive(atom.b);
   }
 
   const ir::Module& module_;
@@ -151,12 +188,19 @@ class Planner {
       bindings_.emplace(output, std::pair(TENON_BUFFER_OUTPUT, k));
     }
     for (size_t i = 0; i < kernels_.size(); ++i) add_step(static_cast<uint32_t>(i));
+    for (const ir::ReadSize& read : module_.read_sizes) locate(read);
     if (!slots_.unbound.empty()) {
       return fail(
           ErrorKind::kUnsupported,
           fmt::format("the size '{}' is not the size of any input dimension", slots_.unbound[0]),
           {},
           "fix it with --shape, or export the model so that an input has a dimension of that size");
+    }
+    if (!slots_.may_be_zero.empty()) {
+      return fail(ErrorKind::kUnsupported,
+                  fmt::format("a size is divided by {}, which the model's data decides and which "
+                              "may be 0",
+                              module_.dims.to_string(slots_.may_be_zero[0])));
     }
     plan_.slots = std::move(slots_.slots);
     return std::move(plan_);
@@ -177,25 +221,47 @@ class Planner {
     result.rank = static_cast<uint32_t>(type.rank());
     for (size_t axis = 0; axis < type.rank(); ++axis) {
       result.dims[axis] = slots_.of(type.dims[axis]);
-      const auto symbol = symbol_name(module_.dims, type.dims[axis]);
-      const auto& limits = module_.dims.limits();
-      if (const auto limit = symbol ? limits.find(*symbol) : limits.end(); limit != limits.end()) {
-        result.dims[axis] =
-            slots_.add(TENON_SLOT_MIN, result.dims[axis], slots_.constant(limit->second));
+      if (const auto symbol = symbol_name(module_.dims, type.dims[axis])) {
+        result.dims[axis] = slots_.limited(result.dims[axis], *symbol);
       }
     }
     return result;
   }
 
-  uint32_t buffer(ValueId storage, uint32_t step) {
-    auto [found, fresh] = buffers_.try_emplace(storage, plan_.buffers.size());
-    if (!fresh) {
-      plan_.buffers[found->second].last = step;
-      return found->second;
+  /// Says where the size lies, and from which step on.
+  void locate(const ir::ReadSize& read) {
+    tenon_slot& slot = slots_.slots[slots_.of_symbol(read.symbol)];
+    const ir::Placement& place = module_.placements[read.value.index];
+    TENON_CHECK(place.offset.is_constant(), "a size that is read from a known place");
+    slot.a = buffer_of(place.storage);
+    slot.step = known_from(read.value);
+    slot.value = place.offset.value() * ir::size_of(ir::DType::kInt64);
+  }
+
+  uint32_t known_from(ValueId value) const {
+    ir::NodeId producer = module_.producer(value);
+    while (producer && ops::operator_of(module_.node(producer).op).traits.view) {
+      producer = module_.producer(module_.node(producer).inputs[0]);
     }
+    for (size_t i = 0; i < kernels_.size(); ++i) {
+      if (contains(kernels_[i].nodes, producer)) return static_cast<uint32_t>(i) + 1;
+    }
+    return 0;
+  }
+
+  uint32_t buffer(ValueId storage, uint32_t step) {
+    const uint32_t index = buffer_of(storage);
+    tenon_buffer& buffer = plan_.buffers[index];
+    if (used_.insert(index).second) buffer.first = step;
+    buffer.last = step;
+    return index;
+  }
+
+  uint32_t buffer_of(ValueId storage) {
+    auto [found, fresh] = buffers_.try_emplace(storage, plan_.buffers.size());
+    if (!fresh) return found->second;
     const ir::Value& value = module_.value(storage);
     tenon_buffer made = {};
-    made.first = made.last = step;
     const uint32_t element = slots_.constant(ir::size_of(value.type.dtype));
     made.bytes =
         slots_.add(TENON_SLOT_MUL, slots_.of(module_.placements[storage.index].size), element);
@@ -273,6 +339,7 @@ class Planner {
   Plan plan_;
   std::map<std::string, uint32_t> strings_;
   std::unordered_map<ValueId, uint32_t> buffers_;
+  std::unordered_set<uint32_t> used_;  ///< buffers that a step has
   std::unordered_map<ValueId, std::pair<uint32_t, size_t>> bindings_;
 };
 

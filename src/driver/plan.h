@@ -30,7 +30,8 @@ struct Plan {
 };
 
 /// Steps in the order of `kernels`, whose functions are functions[function_of[i]]. A symbol that no
-/// input shows by itself is kUnsupported.
+/// input shows by itself is kUnsupported, and so is a division by a size that is read while the
+/// model runs and may be 0.
 Result<Plan> make_plan(const ir::Module& module, std::span<const passes::Kernel> kernels,
                        std::span<const ir::Function> functions,
                        std::span<const uint32_t> function_of);

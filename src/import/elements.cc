@@ -73,17 +73,23 @@ Dim value_of(ir::Dims& dims, const ir::Atom& atom) {
   std::unreachable();
 }
 
-/// At most `dim`: quotients of sizes that are taken off are replaced by the dividends.
-Dim without_divisions(ir::Dims& dims, Dim dim) {
+/// At most `dim`: what is taken off is replaced by more, quotients of sizes by the dividends and
+/// sizes that data decides by the most that they can be.
+Dim lower_bound(ir::Dims& dims, Dim dim) {
   Dim result = 0;
   for (const ir::Term& term : dims.terms(dim)) {
     Dim product = term.coefficient;
     for (uint32_t index : term.atoms) {
       const ir::Atom atom = dims.atom(index);
-      const bool is_quotient = term.coefficient < 0 && term.atoms.size() == 1 &&
-                               atom.kind == ir::AtomKind::kFloorDiv && atom.b.is_constant() &&
+      const bool is_taken_off = term.coefficient < 0 && term.atoms.size() == 1;
+      const bool is_quotient = atom.kind == ir::AtomKind::kFloorDiv && atom.b.is_constant() &&
                                dims.never_negative(atom.a);
-      product = dims.mul(product, is_quotient ? atom.a : value_of(dims, atom));
+      const auto read = atom.kind == ir::AtomKind::kSymbol ? dims.read_symbols().find(atom.symbol)
+                                                           : dims.read_symbols().end();
+      Dim factor = value_of(dims, atom);
+      if (is_taken_off && is_quotient) factor = atom.a;
+      if (is_taken_off && read != dims.read_symbols().end()) factor = read->second;
+      product = dims.mul(product, factor);
     }
     result = dims.add(result, product);
   }
@@ -186,9 +192,10 @@ Elements reduce(ir::Dims& dims, const ir::Attrs& attrs, const KnownTensor& x,
 
 bool at_least(ir::Dims& dims, Dim a, Dim b) {
   if (a.is_constant() && b.is_constant()) return a.value() >= b.value();
-  const Dim difference = without_divisions(dims, dims.sub(a, b));
+  const Dim difference = lower_bound(dims, dims.sub(a, b));
   std::map<std::string, Dim> one_more;
   for (const std::string& symbol : dims.symbols(difference)) {
+    if (dims.read_symbols().contains(symbol)) continue;
     one_more.emplace(symbol, dims.add(dims.symbol(symbol), 1));
   }
   return dims.never_negative(dims.substitute(difference, one_more));

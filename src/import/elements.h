@@ -1,5 +1,5 @@
 // Arithmetic on elements that are sizes: what an operator makes of whole numbers that may depend on
-// the model's symbols. Symbols are taken to be at least 1.
+// the model's symbols. Symbols are taken to be at least 1, but sizes that data decides at least 0.
 #pragma once
 
 #include <optional>

@@ -41,6 +41,27 @@ bool are_numbers(const ir::Attrs& attrs) {
   });
 }
 
+/// Nodes that are compared to see that two values are equal.
+constexpr int kComparedNodes = 64;
+
+/// Whether the values are made from the same operands in the same way, as far as `steps` nodes
+/// tell.
+bool is_same_work(const ir::Module& module, ValueId a, ValueId b, int& steps) {
+  if (a == b) return true;
+  if (!a || !b || !module.producer(a) || !module.producer(b) || --steps < 0) return false;
+  const ir::Node &left = module.node(module.producer(a)), &right = module.node(module.producer(b));
+  if (left.op != right.op || module.value(a).result != module.value(b).result) return false;
+  if (left.attrs.has("data")) {
+    const ir::Data &x = module.data(left.attrs.data("data")),
+                   &y = module.data(right.attrs.data("data"));
+    return x.type == y.type && std::ranges::equal(x.bytes, y.bytes);
+  }
+  return left.attrs == right.attrs &&
+         std::ranges::equal(left.inputs, right.inputs, [&](ValueId x, ValueId y) {
+           return is_same_work(module, x, y, steps);
+         });
+}
+
 /// The values of operands that all exist, with optional ones that are not named as none.
 Result<std::vector<ValueId>> unwrap(Op op, std::vector<Emitter::Operand>& operands) {
   std::vector<ValueId> values;
@@ -131,6 +152,14 @@ Result<std::vector<ValueId>> Emitter::emit_all(Op op, std::vector<Operand> opera
   TENON_TRY(ir::NodeId node,
             ops::add_node(module_, op, std::move(values), std::move(attrs), origin_));
   return module_.node(node).outputs;
+}
+
+Dim Emitter::read_size(ValueId count, Dim largest) {
+  for (const ir::ReadSize& read : module_.read_sizes) {
+    int steps = kComparedNodes;
+    if (is_same_work(module_, read.value, count, steps)) return dims().symbol(read.symbol);
+  }
+  return module_.read_size(count, largest);
 }
 
 std::optional<std::vector<Dim>> Emitter::elements(ValueId value) const {

@@ -14,7 +14,8 @@ namespace tenon::import {
 
 /// Emits into the module's graph. A result that depends on constants alone and is small is a
 /// `constant`; one that depends on sizes is a `dims_tensor`; the nodes on the way are left dead for
-/// `clean_up`. Symbols of dims are taken to be at least 1.
+/// `clean_up`. Symbols of dims are taken to be at least 1, but sizes that
+/// data decides at least 0.
 class Emitter {
  public:
   /// Of an emitted node: a value, none for an absent optional operand, or the error of the emission
@@ -46,6 +47,10 @@ class Emitter {
   int64_t rank(ir::ValueId value) const {
     return static_cast<int64_t>(module_.value(value).type.rank());
   }
+
+  /// A size that the model's data decides: the value of the i64 scalar `count`, which is never
+  /// above `largest`. Equal work gives equal sizes.
+  ir::Dim read_size(ir::ValueId count, ir::Dim largest);
 
   /// The elements in row-major order when they are known whole numbers, which may depend on sizes.
   std::optional<std::vector<ir::Dim>> elements(ir::ValueId value) const;

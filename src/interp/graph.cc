@@ -7,6 +7,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "base/contains.h"
 #include "ops/op.h"
 
 namespace tenon::interp {
@@ -68,13 +69,20 @@ ir::Attrs evaluate_dims(const ir::Dims& dims, const ir::Attrs& attrs,
 
 namespace {
 
+int64_t largest_of(const ir::Dims& dims, const std::string& symbol,
+                   const std::map<std::string, int64_t>& symbols) {
+  const int64_t largest = dims.evaluate(dims.read_symbols().at(symbol), symbols);
+  const auto limit = dims.limits().find(symbol);
+  return limit == dims.limits().end() ? largest : std::min(largest, limit->second);
+}
+
 /// `memory`: where to compute a value; others get memory of their own.
 Result<std::vector<Tensor>> evaluate(
     const ir::Module& module, std::span<const Tensor> inputs,
     const std::unordered_map<ValueId, std::span<std::byte>>& memory, const Observer& observer) {
   std::vector<std::vector<int64_t>> shapes;
   for (const Tensor& input : inputs) shapes.push_back(input.shape());
-  TENON_TRY(const auto symbols, bind_symbols(module, shapes));
+  TENON_TRY(auto symbols, bind_symbols(module, shapes));
 
   std::vector<std::optional<Tensor>> values(module.value_count());
   std::vector<uint32_t> uses = ir::use_counts(module);
@@ -88,6 +96,22 @@ Result<std::vector<Tensor>> evaluate(
     }
     values[id.index] = inputs[k];
   }
+  // Sizes whose value is known by now get a number.
+  const auto read_sizes = [&](std::span<const ValueId> known, const Where& where) -> Result<void> {
+    for (const auto& [symbol, value] : module.read_sizes) {
+      if (!contains(known, value)) continue;
+      const int64_t size = values[value.index]->integer(0);
+      const int64_t largest = largest_of(module.dims, symbol, symbols);
+      if (size < 0 || size > largest) {
+        return fail(ErrorKind::kRuntime,
+                    fmt::format("a size of {} where {} is the most there can be", size, largest),
+                    where);
+      }
+      symbols[symbol] = size;
+    }
+    return {};
+  };
+  TENON_TRY_DO(read_sizes(module.graph.inputs, {}));
   for (ir::NodeId id : module.graph.nodes) {
     const ir::Node& node = module.node(id);
     std::vector<Tensor> results;
@@ -118,6 +142,7 @@ Result<std::vector<Tensor>> evaluate(
       if (observer) observer(node.outputs[r], results[r]);
       values[node.outputs[r].index] = std::move(results[r]);
     }
+    TENON_TRY_DO(read_sizes(node.outputs, module.where(id)));
     for (ValueId input : node.inputs) {
       if (input && --uses[input.index] == 0) values[input.index].reset();
     }

@@ -17,8 +17,8 @@ namespace tenon::interp {
 using Observer = std::function<void(ir::ValueId, const ops::Tensor&)>;
 
 /// The graph's outputs for these inputs, in the order of the graph's lists. Symbols get their
-/// values from the inputs' shapes. Wrong inputs are kBadInput; an operator that fails at run time
-/// is kRuntime and names its node.
+/// values from the inputs' shapes and, where the module says so, from what it computes. Wrong
+/// inputs are kBadInput; an operator that fails at run time is kRuntime and names its node.
 Result<std::vector<ops::Tensor>> run(const ir::Module& module, std::span<const ops::Tensor> inputs,
                                      const Observer& observer = {});
 

@@ -273,6 +273,17 @@ void Dims::limit(std::string_view symbol, int64_t largest) {
   if (!fresh) entry->second = std::min(entry->second, largest);
 }
 
+void Dims::read(std::string_view symbol, Dim largest) {
+  read_symbols_.insert_or_assign(std::string(symbol), largest);
+  if (largest.is_constant()) limit(symbol, largest.value());
+}
+
+bool Dims::is_read(Dim dim) const {
+  return !read_symbols_.empty() && std::ranges::any_of(symbols(dim), [this](const auto& symbol) {
+    return read_symbols_.contains(symbol);
+  });
+}
+
 std::optional<Dim> Dims::unify(Dim a, Dim b) {
   if (a == b) return a;
   // Limits may have come after an expression was made: min(s, 512) is s once s is limited.

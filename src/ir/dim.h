@@ -83,6 +83,14 @@ class Dims {
   const std::map<std::string, int64_t, std::less<>>& limits() const { return limits_; }
   void limit(std::string_view symbol, int64_t largest);
 
+  /// Says that `symbol` is a size that the model's data decides (Module::read_sizes): at most
+  /// `largest`, a dim over symbols known before.
+  void read(std::string_view symbol, Dim largest);
+  /// The most that symbols of that kind can be.
+  const std::map<std::string, Dim, std::less<>>& read_symbols() const { return read_symbols_; }
+  /// Whether a symbol of that kind is in `dim`.
+  bool is_read(Dim dim) const;
+
   /// a / b where that is exact for every value of the symbols, as far as the normal form shows it.
   std::optional<Dim> exact_div(Dim a, Dim b);
 
@@ -120,6 +128,7 @@ class Dims {
   Dim rest_quotient(Dim a, int64_t b);
 
   std::map<std::string, int64_t, std::less<>> limits_;
+  std::map<std::string, Dim, std::less<>> read_symbols_;
   std::vector<Atom> atoms_;
   std::vector<std::vector<Term>> expressions_;
   std::map<Atom, uint32_t> atom_index_;

@@ -1,7 +1,9 @@
 #include "ir/graph.h"
 
 #include <algorithm>
+#include <string>
 
+#include "base/contains.h"
 #include "ir/element.h"
 
 namespace tenon::ir {
@@ -70,6 +72,45 @@ std::optional<double> Module::scalar(ValueId value) const {
   const Data* data = constant(value);
   if (data == nullptr || data->type.element_count() != 1) return std::nullopt;
   return element_number(data->type.dtype, data->bytes.data());
+}
+
+Dim Module::read_size(ValueId value, Dim largest) {
+  const auto in_use = [this](const std::string& symbol) {
+    return dims.read_symbols().contains(symbol) ||
+           std::ranges::any_of(graph.inputs, [&](ValueId input) {
+             return std::ranges::any_of(this->value(input).type.dims, [&](Dim dim) {
+               return contains(dims.symbols(dim), symbol);
+             });
+           });
+  };
+  std::string symbol;
+  for (size_t i = 0; symbol.empty() || in_use(symbol); ++i) symbol = "u" + std::to_string(i);
+  dims.read(symbol, largest);
+  read_sizes.push_back({symbol, value});
+  return dims.symbol(symbol);
+}
+
+std::vector<ValueId> Module::sizes_of(NodeId id) const {
+  std::vector<ValueId> values;
+  if (read_sizes.empty()) return values;
+  const auto add = [&](Dim dim) {
+    for (const std::string& symbol : dims.symbols(dim)) {
+      const auto read = std::ranges::find(read_sizes, symbol, &ReadSize::symbol);
+      if (read != read_sizes.end()) values.push_back(read->value);
+    }
+  };
+  for (ValueId output : node(id).outputs) {
+    std::ranges::for_each(value(output).type.dims, add);
+    for (const ReadSize& read : read_sizes) {
+      if (read.value == output) add(dims.read_symbols().at(read.symbol));
+    }
+  }
+  for (const auto& [name, attribute] : node(id).attrs) {
+    if (const auto* list = std::get_if<std::vector<Dim>>(&attribute)) {
+      std::ranges::for_each(*list, add);
+    }
+  }
+  return values;
 }
 
 Where Module::where(NodeId id) const {

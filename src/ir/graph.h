@@ -130,6 +130,13 @@ struct Group {
   NodeId anchor;              ///< the node whose loops the kernel has; none: elementwise nodes only
 };
 
+/// A size that is known only when the model's data is: the number of elements that a condition
+/// selects, say. Dims::read_symbols says how large it can be.
+struct ReadSize {
+  std::string symbol;
+  ValueId value;  ///< an i64 scalar; whatever mentions the symbol comes after it
+};
+
 /// A body: nodes in an order in which producers come before consumers.
 struct Graph {
   std::string name;
@@ -146,6 +153,7 @@ class Module {
   std::string name;
   Dims dims;
   Graph graph;
+  std::vector<ReadSize> read_sizes;   ///< in the order in which they become known
   std::vector<Placement> placements;  ///< by value, from `place` on; else empty
   std::vector<Group> groups;          ///< in execution order, from `group` on; else empty
 
@@ -180,6 +188,11 @@ class Module {
   std::optional<double> scalar(ValueId value) const;
   /// Where `node` comes from, for messages.
   Where where(NodeId node) const;
+  /// Appends to read_sizes, under a symbol that is not in use.
+  Dim read_size(ValueId value, Dim largest);
+  /// The values that the sizes which `node` mentions are read from, and those that bound a size
+  /// read from its results: it depends on them as on operands.
+  std::vector<ValueId> sizes_of(NodeId node) const;
 
  private:
   std::vector<Value> values_;
@@ -189,14 +202,14 @@ class Module {
   std::vector<std::shared_ptr<const void>> memory_;
 };
 
-/// How often each value is read: by nodes of the graph and as a graph output.
+/// How often each value is read: by nodes of the graph, as a size and as a graph output.
 std::vector<uint32_t> use_counts(const Module& module);
 
-/// Makes every reader of `from` (nodes of the graph, and outputs) read `to`.
+/// Makes every reader of `from` (nodes of the graph, sizes and outputs) read `to`.
 void replace_uses(Module& module, ValueId from, ValueId to);
 
-/// Drops nodes whose results nobody reads, takes in producers of read values that the list lacks,
-/// and sorts so that producers come first, otherwise keeping the order.
+/// Drops nodes and sizes whose results nobody reads, takes in producers of read values that the
+/// list lacks, and sorts so that producers come first, otherwise keeping the order.
 void clean_up(Module& module);
 
 /// What a row of graph.def says. A single result has the name "result".

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "ir/graph.h"
@@ -22,6 +23,7 @@ std::vector<bool> live_nodes(const Module& module) {
     const NodeId node = pending.back();
     pending.pop_back();
     std::ranges::for_each(module.node(node).inputs, read);
+    std::ranges::for_each(module.sizes_of(node), read);
   }
   return live;
 }
@@ -34,11 +36,11 @@ class Sorter {
   void place(NodeId root) {
     open(root);
     while (!stack_.empty()) {
-      auto& [node, next] = stack_.back();
-      const std::vector<ValueId>& inputs = module_.node(node).inputs;
-      if (next < inputs.size()) {
-        const ValueId input = inputs[next++];
-        if (input && module_.producer(input)) open(module_.producer(input));
+      auto& [node, pending] = stack_.back();
+      if (!pending.empty()) {
+        const ValueId value = pending.back();
+        pending.pop_back();
+        if (value && module_.producer(value)) open(module_.producer(value));
       } else {
         state_[node.index] = State::kPlaced;
         order_.push_back(node);
@@ -57,12 +59,14 @@ class Sorter {
     TENON_CHECK(state != State::kOpen, "a graph without cycles");
     if (state == State::kPlaced) return;
     state = State::kOpen;
-    stack_.emplace_back(node, 0);
+    std::vector<ValueId> values = module_.sizes_of(node);
+    std::ranges::reverse_copy(module_.node(node).inputs, std::back_inserter(values));
+    stack_.emplace_back(node, std::move(values));
   }
 
   const Module& module_;
   std::vector<State> state_;
-  std::vector<std::pair<NodeId, size_t>> stack_;  // a node and the next input to look at
+  std::vector<std::pair<NodeId, std::vector<ValueId>>> stack_;  // a node, what comes before it
   std::vector<NodeId> order_;
 };
 
@@ -75,6 +79,7 @@ std::vector<uint32_t> use_counts(const Module& module) {
       if (input) ++counts[input.index];
     }
   }
+  for (const ReadSize& read : module.read_sizes) ++counts[read.value.index];
   for (ValueId output : module.graph.outputs) ++counts[output.index];
   return counts;
 }
@@ -82,10 +87,17 @@ std::vector<uint32_t> use_counts(const Module& module) {
 void replace_uses(Module& module, ValueId from, ValueId to) {
   for (NodeId node : module.graph.nodes) std::ranges::replace(module.node(node).inputs, from, to);
   std::ranges::replace(module.graph.outputs, from, to);
+  for (ReadSize& read : module.read_sizes) {
+    if (read.value == from) read.value = to;
+  }
 }
 
 void clean_up(Module& module) {
   const std::vector<bool> live = live_nodes(module);
+  std::erase_if(module.read_sizes, [&](const ReadSize& read) {
+    const NodeId producer = module.producer(read.value);
+    return producer && !live[producer.index];
+  });
   Sorter sorter(module);
   for (NodeId node : module.graph.nodes) {
     if (live[node.index]) sorter.place(node);

@@ -35,6 +35,10 @@ std::string label(std::string_view text) {
   return text.empty() ? "" : fmt::format(" {}", quoted(text));
 }
 
+std::string symbol_text(const std::string& symbol) {
+  return is_word(symbol) ? symbol : quoted(symbol);
+}
+
 bool is_prepared_later(const Data& data) {
   return data.bytes.empty() && std::ranges::find(data.type.dims, Dim(0)) == data.type.dims.end();
 }
@@ -62,9 +66,13 @@ class Printer {
     // By number, which is the order of the definitions; a value without one is dead.
     for (size_t i = 0; i < by_number_.size(); ++i) print_placement(by_number_[i]);
     for (const Group& group : module_.groups) print_group(group);
+    for (const ReadSize& read : module_.read_sizes) {
+      line("size {} = {} at most {}", symbol_text(read.symbol), reference(read.value),
+           module_.dims.to_string(module_.dims.read_symbols().at(read.symbol)));
+    }
     // Last, so that a dim made before its symbol was limited reads back as it was.
     for (const auto& [symbol, largest] : module_.dims.limits()) {
-      line("limit {} {}", is_word(symbol) ? symbol : quoted(symbol), largest);
+      line("limit {} {}", symbol_text(symbol), largest);
     }
     return out_ + "}\n";
   }

@@ -8,12 +8,14 @@
 //     output %2 "y"
 //     place %2 {offset = 0, size = 802816*batch, strides = [802816, 12544, 112, 1]}
 //     group [%2] anchor %2
+//     size u0 = %3 at most 4*batch
 //     limit batch 64
 //   }
 //
 // A text after a value is its name, after data the name of the parameter; `_` is an absent operand;
 // `from` gives a node's origin and, when known, its source line. `place %3 in %2` shares storage. A
-// group names nodes by their first results. `limit` says how large a symbol can be. A comment runs
+// group names nodes by their first results. `size` says which scalar a symbol's value is
+// read from while the model runs, `limit` how large a symbol can be. A comment runs
 // from `//` to the end of its line.
 //
 // Data of at most 16 elements prints in full, a NaN as its bits; larger data prints as @ and the

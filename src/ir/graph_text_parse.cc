@@ -34,10 +34,12 @@ class Parser {
     if (cursor_.sees("%")) return node();
     if (cursor_.accept("input")) return input();
     if (cursor_.accept("output")) return output();
+    if (cursor_.accept("size")) return read_size();
     if (cursor_.accept("limit")) return limit();
     if (cursor_.accept("place")) return placement();
     if (cursor_.accept("group")) return group();
-    return cursor_.error("expected a value, 'input', 'output', 'place', 'group', 'limit' or '}'");
+    return cursor_.error(
+        "expected a value, 'input', 'output', 'place', 'group', 'size', 'limit' or '}'");
   }
 
   /// Items between brackets, separated by commas.
@@ -270,6 +272,22 @@ class Parser {
     if (cursor_.sees_quote()) return cursor_.quoted_text();
     TENON_TRY(const std::string_view word, cursor_.word());
     return std::string(word);
+  }
+
+  Result<void> read_size() {
+    const TextCursor start = cursor_;
+    TENON_TRY(const std::string symbol, symbol_name());
+    if (module_.dims.read_symbols().contains(symbol)) {
+      return start.error(fmt::format("the size '{}' is given twice", symbol));
+    }
+    TENON_TRY_DO(cursor_.expect("="));
+    TENON_TRY(const ValueId value, reference());
+    TENON_TRY_DO(cursor_.expect("at"));
+    TENON_TRY_DO(cursor_.expect("most"));
+    TENON_TRY(const Dim largest, dim());
+    module_.dims.read(symbol, largest);
+    module_.read_sizes.push_back({symbol, value});
+    return {};
   }
 
   Result<void> limit() {

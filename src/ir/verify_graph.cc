@@ -42,6 +42,7 @@ class Verifier {
       check_node(id);
     }
     for (ValueId output : graph.outputs) check_read(output, "the graph's outputs");
+    for (const ReadSize& read : module_.read_sizes) check_read_size(read);
     require(graph.output_names.size() == graph.outputs.size(), "{} outputs have {} names",
             graph.outputs.size(), graph.output_names.size());
     check_placements();
@@ -73,6 +74,7 @@ class Verifier {
     const OpInfo& row = info(node.op);
     const std::string name = fmt::format("node {} ({})", id.index, row.name);
     check_operands(node, row, name);
+    for (ValueId size : module_.sizes_of(id)) check_read(size, name + " for a size");
     require(node.outputs.size() == row.results.size(), "{} has {} results, not {}", name,
             node.outputs.size(), row.results.size());
     for (size_t i = 0; i < node.outputs.size(); ++i) check_definition(node.outputs[i], id, i);
@@ -121,6 +123,21 @@ class Verifier {
     const bool is_prepared_later = data.bytes.empty() && name.ends_with("(parameter)");
     require(data.bytes.size() == bytes || is_prepared_later, "{} has {} bytes of data, not {}",
             name, data.bytes.size(), bytes);
+  }
+
+  void check_read_size(const ReadSize& read) {
+    check_read(read.value, "sizes");
+    const TensorType& type = module_.value(read.value).type;
+    require(type == TensorType{DType::kInt64, {}}, "the size '{}' is read from {}, not from i64[]",
+            read.symbol, to_string(module_.dims, type));
+    require(module_.dims.read_symbols().contains(read.symbol), "the size '{}' has no bound",
+            read.symbol);
+    for (ValueId input : module_.graph.inputs) {
+      for (Dim dim : module_.value(input).type.dims) {
+        require(!module_.dims.is_read(dim),
+                "an input has a size that is read while the model runs");
+      }
+    }
   }
 
   void check_placements() {

@@ -63,6 +63,11 @@ void Tensor::set_integer(int64_t i, int64_t value) {
   dispatch(dtype_, [&]<class T>() { as<T>()[static_cast<size_t>(i)] = convert<T>(value); });
 }
 
+void Tensor::keep_first(std::vector<int64_t> shape) {
+  shape_ = std::move(shape);
+  count_ = count_of(shape_);
+}
+
 Tensor Tensor::cast(ir::DType to) const {
   Tensor result(to, shape_);
   dispatch(dtype_, [&]<class From>() {

@@ -60,6 +60,9 @@ class Tensor {
   void set_number(int64_t i, double value);
   void set_integer(int64_t i, int64_t value);
 
+  /// Leaves the first elements, under a shape that has no more of them; the memory stays.
+  void keep_first(std::vector<int64_t> shape);
+
   /// The elements converted to another dtype by the rules of the loop language's cast.
   Tensor cast(ir::DType to) const;
 

@@ -68,7 +68,12 @@ enum {
 };
 
 /* A slot is an int64. Slot i is computed by slot op i, from earlier slots only. A result that does
- * not fit, or a divisor below 1, is an error of the call whose shapes led to it. */
+ * not fit, or a divisor below 1, is an error of the call whose shapes led to it.
+ *
+ * A slot that is read, and all that depend on it, are late: their values are known when `step`
+ * steps have run, and no earlier step has them. Until then memory is planned for the least and the
+ * most that they can be, by interval arithmetic. A read value out of its range is an error of the
+ * call. */
 enum {
   TENON_SLOT_CONSTANT, /* value */
   TENON_SLOT_DIM,      /* dim `b` of input `a` */
@@ -78,16 +83,18 @@ enum {
   TENON_SLOT_FLOOR_DIV,
   TENON_SLOT_MOD, /* rounding towards minus infinity */
   TENON_SLOT_MIN,
-  TENON_SLOT_MAX
+  TENON_SLOT_MAX,
+  TENON_SLOT_READ /* the int64 at byte `value` of buffer `a` once `step` steps have run, from 0 to
+                     the value of slot `b` */
 };
 typedef struct tenon_slot {
-  uint32_t op, a, b, reserved;
+  uint32_t op, a, b, step;
   int64_t value;
 } tenon_slot;
 
 /* An input or output. A dim of an input must equal its slot's value: for a constant that fixes the
  * size, for the slot that reads this very dim it is free, for another it must agree with that one.
- */
+ * It is not late; a dim of an output may be. */
 typedef struct tenon_binding {
   uint32_t name; /* offset into strings */
   uint32_t dtype;
@@ -252,12 +259,14 @@ TENON_API int32_t tenon_measure_memory(const tenon_module* module, const tenon_t
 TENON_API tenon_context* tenon_context_create(tenon_model* model, tenon_error* error);
 TENON_API void tenon_context_free(tenon_context* context);
 
-/* Checks the inputs and fills dtype, rank and dims of the outputs; their `data` is not touched. */
+/* Checks the inputs and fills dtype, rank and dims of the outputs; their `data` is not touched. A
+ * dim that the model's data decides is the largest that it can be. */
 TENON_API int32_t tenon_infer(tenon_context* context, const tenon_tensor* inputs,
                               tenon_tensor* outputs, tenon_error* error);
 /* Runs the model. The outputs' data pointers must have room for what tenon_infer says, and overlap
  * neither each other nor the inputs; tensors come in the order of the bindings. Dtype, rank and
- * dims of outputs are filled. Returns a TENON_ERROR code. */
+ * dims of outputs are filled, with what the data made them: an output is dense in these dims, at
+ * the start of its room. Returns a TENON_ERROR code. */
 TENON_API int32_t tenon_run(tenon_context* context, const tenon_tensor* inputs,
                             tenon_tensor* outputs, tenon_error* error);
 

@@ -1,7 +1,9 @@
 #include "runtime/check_module.h"
 
+#include <algorithm>
 #include <initializer_list>
 
+#include "runtime/array.h"
 #include "runtime/error.h"
 
 namespace tenon::runtime {
@@ -16,7 +18,8 @@ class Checker {
   bool check() {
     return version() && strings() && slots() &&
            bindings("input", module_.inputs, module_.input_count) &&
-           bindings("output", module_.outputs, module_.output_count) && buffers() && steps();
+           bindings("output", module_.outputs, module_.output_count) && early_inputs() &&
+           buffers() && reads() && steps();
   }
 
  private:
@@ -41,6 +44,10 @@ class Checker {
   }
 
   bool slots() {
+    if (!known_at_.reset(module_.slot_count) || !late_.reset(module_.slot_count)) {
+      fail(error_, TENON_ERROR_MEMORY, "%s: no memory left to check the plan", source_);
+      return false;
+    }
     for (uint32_t i = 0; i < module_.slot_count; ++i) {
       const tenon_slot& slot = module_.slots[i];
       bool good = false;
@@ -55,7 +62,19 @@ class Checker {
         case TENON_SLOT_FLOOR_DIV:
         case TENON_SLOT_MOD:
         case TENON_SLOT_MIN:
-        case TENON_SLOT_MAX: good = slot.a < i && slot.b < i; break;
+        case TENON_SLOT_MAX:
+          good = slot.a < i && slot.b < i;
+          if (good) {
+            late_[i] = late_[slot.a] || late_[slot.b];
+            known_at_[i] = std::max(known_at_[slot.a], known_at_[slot.b]);
+          }
+          break;
+        case TENON_SLOT_READ:
+          good = slot.a < module_.buffer_count && slot.b < i && slot.value >= 0 &&
+                 slot.step <= module_.step_count && known_at_[slot.b] <= slot.step;
+          late_[i] = true;
+          known_at_[i] = slot.step;
+          break;
         default: return bad("slot", i, "operation");
       }
       if (!good) return bad("slot", i, "operand");
@@ -71,6 +90,29 @@ class Checker {
       if (binding.rank > TENON_MAX_RANK) return bad(item, i, "rank");
       for (uint32_t d = 0; d < binding.rank; ++d) {
         if (binding.dims[d] >= module_.slot_count) return bad(item, i, "dim");
+      }
+    }
+    return true;
+  }
+
+  bool early_inputs() {
+    for (uint32_t i = 0; i < module_.input_count; ++i) {
+      for (uint32_t d = 0; d < module_.inputs[i].rank; ++d) {
+        if (late_[module_.inputs[i].dims[d]]) return bad("input", i, "dim");
+      }
+    }
+    return true;
+  }
+
+  /// A size is read from a buffer that has been written by then and is still there.
+  bool reads() {
+    for (uint32_t i = 0; i < module_.slot_count; ++i) {
+      const tenon_slot& slot = module_.slots[i];
+      if (slot.op != TENON_SLOT_READ) continue;
+      const tenon_buffer& buffer = module_.buffers[slot.a];
+      if (buffer.kind == TENON_BUFFER_ARENA &&
+          (slot.step <= buffer.first || slot.step > uint64_t{buffer.last} + 1)) {
+        return bad("slot", i, "buffer: it is read outside its lifetime");
       }
     }
     return true;
@@ -108,6 +150,7 @@ class Checker {
       if (step.name >= module_.string_bytes) return bad("step", i, "name");
       for (uint32_t slot : {step.tasks, step.rounds, step.scratch, step.flops, step.bytes}) {
         if (slot >= module_.slot_count) return bad("step", i, "size");
+        if (known_at_[slot] > i) return bad("step", i, "size: it is not known by then");
       }
       if (uint64_t{step.first_buffer} + step.buffer_count > module_.step_buffer_count ||
           uint64_t{step.first_param} + step.param_count > module_.step_param_count) {
@@ -134,9 +177,9 @@ class Checker {
   bool step_params(uint32_t i) {
     const tenon_step& step = module_.steps[i];
     for (uint32_t k = 0; k < step.param_count; ++k) {
-      if (module_.step_params[step.first_param + k] >= module_.slot_count) {
-        return bad("step", i, "parameter");
-      }
+      const uint32_t slot = module_.step_params[step.first_param + k];
+      if (slot >= module_.slot_count) return bad("step", i, "parameter");
+      if (known_at_[slot] > i) return bad("step", i, "parameter: it is not known by then");
     }
     return true;
   }
@@ -144,6 +187,8 @@ class Checker {
   const tenon_module& module_;
   const char* source_;
   tenon_error* error_;
+  Array<uint32_t> known_at_;  ///< steps that have run when a slot is known
+  Array<bool> late_;          ///< slots that depend on the model's data
 };
 
 }  // namespace

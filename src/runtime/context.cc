@@ -1,4 +1,5 @@
 // Contexts: the memory of one caller, and the run of a plan in it.
+#include <cstring>
 #include <ctime>
 
 #include "runtime/abi.h"
@@ -29,7 +30,7 @@ struct tenon_context : Allocated {
   Prepared* current = nullptr;  ///< one of `remembered`, bound to the memory below
   Prepared* remembered[kRememberedShapes] = {};
   uint64_t uses = 0;
-  Array<int64_t> slots;  ///< room to evaluate them
+  Array<Range> ranges;  ///< room to evaluate slots
   Mapping arena;
   Mapping scratch;
   uint64_t scratch_stride = 0;  ///< between two threads
@@ -85,9 +86,9 @@ int32_t select_shapes(tenon_context& context, const tenon_tensor* inputs, tenon_
     }
     if (prepared->last_use < (*oldest)->last_use) oldest = &prepared;
   }
-  if (int32_t code = evaluate_slots(module, inputs, context.slots.data(), error)) return code;
+  if (int32_t code = evaluate_slots(module, inputs, context.ranges.data(), error)) return code;
   tenon_error why = {};
-  Prepared* prepared = prepare(context.model, context.slots.data(), &why);
+  Prepared* prepared = prepare(context.model, context.ranges.data(), &why);
   if (!prepared) return fail(error, why.code, "%s", why.message);
   context.current = nullptr;
   delete *oldest;
@@ -152,19 +153,20 @@ uint64_t now() {
   return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(time.tv_nsec);
 }
 
-/// Runs all steps; on failure `step` is the one that failed. Gives the status of its kernel.
-int32_t run_steps(const tenon_context& context, uint32_t& step) {
+/// Runs steps from `step` to `end`; on failure `step` is the one that failed. Gives the status of
+/// its kernel.
+int32_t run_steps(const tenon_context& context, uint32_t& step, size_t end) {
   const Array<Call>& calls = context.current->calls;
-  for (step = 0; step < calls.size(); ++step) {
+  for (; step < end; ++step) {
     if (int32_t status = run_step(context, calls[step])) return status;
   }
   return 0;
 }
 
-int32_t run_steps_timed(tenon_context& context, uint32_t& step) {
+int32_t run_steps_timed(tenon_context& context, uint32_t& step, size_t last) {
   const Prepared& prepared = *context.current;
   uint64_t start = now();
-  for (step = 0; step < prepared.calls.size(); ++step) {
+  for (; step < last; ++step) {
     if (int32_t status = run_step(context, prepared.calls[step])) return status;
     uint64_t end = now();
     const tenon_step& what = context.model.module.steps[step];
@@ -177,11 +179,82 @@ int32_t run_steps_timed(tenon_context& context, uint32_t& step) {
   return 0;
 }
 
+/// The caller's tensors of a run, and where its errors go.
+struct Run {
+  tenon_context& context;
+  const tenon_tensor* inputs;
+  tenon_tensor* outputs;
+  tenon_error* error;
+
+  /// Runs steps from `step` to `end`.
+  int32_t steps(uint32_t& step, size_t end) const {
+    const int32_t status =
+        context.profiling ? run_steps_timed(context, step, end) : run_steps(context, step, end);
+    return status ? kernel_error(context.model.module, step, status, error) : TENON_OK;
+  }
+
+  int32_t take_size(const Reading& reading) const {
+    const tenon_module& module = context.model.module;
+    const tenon_slot& slot = module.slots[reading.slot];
+    const auto* place = static_cast<const std::byte*>(memory(reading));
+    if (!place) return fail(error, TENON_ERROR_INPUT, "a tensor that says a size has no data");
+    int64_t size = 0;
+    std::memcpy(&size, place + slot.value, sizeof(size));
+    const int64_t most = context.current->slots[slot.b];
+    if (size < 0 || size > most) {
+      return fail(
+          error, TENON_ERROR_KERNEL, "%s: a size of %lld where %lld is the most there can be",
+          reading.step ? module.strings + module.steps[reading.step - 1].name : "the inputs",
+          static_cast<long long>(size), static_cast<long long>(most));
+    }
+    context.current->take_size(module, reading.slot, size);
+    return TENON_OK;
+  }
+
+  /// No output may have a dim below 0.
+  int32_t check_outputs() const {
+    const tenon_module& module = context.model.module;
+    for (uint32_t i = 0; i < module.output_count; ++i) {
+      int64_t bytes = 0;
+      const auto value_of = [&](uint32_t slot) { return context.current->slots[slot]; };
+      if (tensor_bytes(module.outputs[i], value_of, bytes)) continue;
+      return fail(error, TENON_ERROR_KERNEL, "output '%s' would have an impossible size",
+                  module.strings + module.outputs[i].name);
+    }
+    return TENON_OK;
+  }
+
+  int32_t all() const {
+    const Prepared& prepared = *context.current;
+    FloatEnvironment environment;
+    uint32_t step = 0;
+    for (const Reading& reading : prepared.readings) {
+      if (int32_t code = steps(step, reading.step)) return code;
+      if (int32_t code = take_size(reading)) return code;
+    }
+    if (int32_t code = prepared.readings.size() ? check_outputs() : TENON_OK) return code;
+    return steps(step, prepared.calls.size());
+  }
+
+ private:
+  const void* memory(const Reading& reading) const {
+    const tenon_module& module = context.model.module;
+    const tenon_buffer& buffer = module.buffers[module.slots[reading.slot].a];
+    switch (buffer.kind) {
+      case TENON_BUFFER_INPUT: return inputs[buffer.index].data;
+      case TENON_BUFFER_OUTPUT: return outputs[buffer.index].data;
+      case TENON_BUFFER_WEIGHT:
+        return static_cast<const std::byte*>(module.weights) + buffer.offset;
+      default: return context.arena.data() + reading.arena_offset;
+    }
+  }
+};
+
 }  // namespace
 
 tenon_context* tenon_context_create(tenon_model* model, tenon_error* error) {
   auto* context = new tenon_context(*model);
-  if (context && context->slots.reset(model->module.slot_count) &&
+  if (context && context->ranges.reset(model->module.slot_count) &&
       context->times.reset(model->module.step_count)) {
     return context;
   }
@@ -195,13 +268,13 @@ void tenon_context_free(tenon_context* context) { delete context; }
 int32_t tenon_infer(tenon_context* context, const tenon_tensor* inputs, tenon_tensor* outputs,
                     tenon_error* error) {
   const tenon_module& module = context->model.module;
-  const int64_t* slots = context->slots.data();
   if (fits_current(*context, inputs)) {
-    slots = context->current->slots.data();
-  } else if (int32_t code = evaluate_slots(module, inputs, context->slots.data(), error)) {
-    return code;
+    fill_outputs(module, [&](uint32_t slot) { return context->current->most(slot); }, outputs);
+    return TENON_OK;
   }
-  fill_outputs(module, slots, outputs);
+  const Range* ranges = context->ranges.data();
+  if (int32_t code = evaluate_slots(module, inputs, context->ranges.data(), error)) return code;
+  fill_outputs(module, [&](uint32_t slot) { return ranges[slot].most; }, outputs);
   return TENON_OK;
 }
 
@@ -217,14 +290,8 @@ int32_t tenon_run(tenon_context* context, const tenon_tensor* inputs, tenon_tens
     if (!data && !buffer.may_be_null) return null_data(module, buffer, error);
     prepared.buffers[buffer.position] = data;
   }
-  uint32_t step = 0;
-  int32_t status = 0;
-  {
-    FloatEnvironment environment;
-    status = context->profiling ? run_steps_timed(*context, step) : run_steps(*context, step);
-  }
-  if (status != 0) return kernel_error(module, step, status, error);
-  fill_outputs(module, prepared.slots.data(), outputs);
+  if (int32_t code = Run{*context, inputs, outputs, error}.all()) return code;
+  fill_outputs(module, [&](uint32_t slot) { return prepared.slots[slot]; }, outputs);
   return TENON_OK;
 }
 

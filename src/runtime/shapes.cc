@@ -84,18 +84,8 @@ int32_t check_kinds(const tenon_module& module, const tenon_tensor* inputs, teno
 int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 
 /// False when the result is not a number of 64 bits.
-bool evaluate(const tenon_slot& slot, const int64_t* slots, const tenon_tensor* inputs,
-              int64_t& result) {
-  if (slot.op == TENON_SLOT_CONSTANT) {
-    result = slot.value;
-    return true;
-  }
-  if (slot.op == TENON_SLOT_DIM) {
-    result = inputs[slot.a].dims[slot.b];
-    return true;
-  }
-  int64_t a = slots[slot.a], b = slots[slot.b];
-  switch (slot.op) {
+bool combine(uint32_t op, int64_t a, int64_t b, int64_t& result) {
+  switch (op) {
     case TENON_SLOT_ADD: return !__builtin_add_overflow(a, b, &result);
     case TENON_SLOT_SUB: return !__builtin_sub_overflow(a, b, &result);
     case TENON_SLOT_MUL: return !__builtin_mul_overflow(a, b, &result);
@@ -103,6 +93,46 @@ bool evaluate(const tenon_slot& slot, const int64_t* slots, const tenon_tensor* 
     case TENON_SLOT_MOD: result = b > 0 ? a - floor_div(a, b) * b : 0; return b > 0;
     case TENON_SLOT_MIN: result = std::min(a, b); return true;
     default: result = std::max(a, b); return true;
+  }
+}
+
+bool is_one(Range range) { return range.least == range.most; }
+
+/// All but the remainder take their least and most values at ends of the operands' ranges.
+bool combine(uint32_t op, Range a, Range b, Range& result) {
+  if (is_one(a) && is_one(b)) {
+    if (!combine(op, a.least, b.least, result.least)) return false;
+    result.most = result.least;
+    return true;
+  }
+  if (op == TENON_SLOT_MOD) {
+    result = {0, b.most - 1};
+    if (a.least >= 0) result.most = std::min(result.most, a.most);
+    return b.least > 0;
+  }
+  result = {INT64_MAX, INT64_MIN};
+  for (int64_t x : {a.least, a.most}) {
+    for (int64_t y : {b.least, b.most}) {
+      int64_t value = 0;
+      if (!combine(op, x, y, value)) return false;
+      result = {std::min(result.least, value), std::max(result.most, value)};
+    }
+  }
+  return true;
+}
+
+/// False when a result is not a number of 64 bits.
+bool evaluate(const tenon_slot& slot, const Range* ranges, const tenon_tensor* inputs,
+              Range& result) {
+  switch (slot.op) {
+    case TENON_SLOT_CONSTANT: result = {slot.value, slot.value}; return true;
+    case TENON_SLOT_DIM: {
+      const int64_t dim = inputs[slot.a].dims[slot.b];
+      result = {dim, dim};
+      return true;
+    }
+    case TENON_SLOT_READ: result = {0, ranges[slot.b].most}; return result.most >= 0;
+    default: return combine(slot.op, ranges[slot.a], ranges[slot.b], result);
   }
 }
 
@@ -133,20 +163,20 @@ bool fits_slots(const tenon_module& module, const int64_t* slots, const tenon_te
   return true;
 }
 
-int32_t evaluate_slots(const tenon_module& module, const tenon_tensor* inputs, int64_t* slots,
+int32_t evaluate_slots(const tenon_module& module, const tenon_tensor* inputs, Range* ranges,
                        tenon_error* error) {
   if (int32_t code = check_kinds(module, inputs, error)) return code;
   uint32_t first_bad = module.slot_count;
   for (uint32_t s = 0; s < module.slot_count && first_bad == module.slot_count; ++s) {
-    if (!evaluate(module.slots[s], slots, inputs, slots[s])) first_bad = s;
+    if (!evaluate(module.slots[s], ranges, inputs, ranges[s])) first_bad = s;
   }
   // A wrong dim is the better message: it may be what made a later slot overflow.
   for (uint32_t i = 0; i < module.input_count; ++i) {
     for (uint32_t d = 0; d < module.inputs[i].rank; ++d) {
       uint32_t slot = module.inputs[i].dims[d];
       if (is_free(module, i, d) || slot >= first_bad) continue;
-      if (slots[slot] == inputs[i].dims[d]) continue;
-      return wrong_dim(module, i, d, slots[slot], inputs[i], error);
+      if (ranges[slot].most == inputs[i].dims[d]) continue;
+      return wrong_dim(module, i, d, ranges[slot].most, inputs[i], error);
     }
   }
   if (first_bad < module.slot_count) {
@@ -156,29 +186,18 @@ int32_t evaluate_slots(const tenon_module& module, const tenon_tensor* inputs, i
   }
   for (uint32_t i = 0; i < module.output_count; ++i) {
     int64_t bytes = 0;
-    if (tensor_bytes(module.outputs[i], slots, bytes)) continue;
+    const auto most = [&](uint32_t slot) { return ranges[slot].most; };
+    if (tensor_bytes(module.outputs[i], most, bytes)) continue;
     return fail(error, TENON_ERROR_INPUT, "output '%s' would have an impossible size for inputs %s",
                 module.strings + module.outputs[i].name, describe_all(module, inputs).c_str());
   }
   return TENON_OK;
 }
 
-void fill_outputs(const tenon_module& module, const int64_t* slots, tenon_tensor* outputs) {
-  for (uint32_t i = 0; i < module.output_count; ++i) {
-    const tenon_binding& binding = module.outputs[i];
-    outputs[i].dtype = binding.dtype;
-    outputs[i].rank = binding.rank;
-    for (uint32_t d = 0; d < binding.rank; ++d) outputs[i].dims[d] = slots[binding.dims[d]];
-  }
-}
-
-bool tensor_bytes(const tenon_binding& binding, const int64_t* slots, int64_t& bytes) {
-  bytes = dtype_bytes(binding.dtype);
-  for (uint32_t d = 0; d < binding.rank; ++d) {
-    int64_t dim = slots[binding.dims[d]];
-    if (dim < 0 || __builtin_mul_overflow(bytes, dim, &bytes)) return false;
-  }
-  return true;
+int64_t slot_value(const tenon_slot& slot, const int64_t* slots) {
+  int64_t value = 0;
+  combine(slot.op, slots[slot.a], slots[slot.b], value);
+  return value;
 }
 
 }  // namespace tenon::runtime

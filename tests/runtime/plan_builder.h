@@ -14,6 +14,9 @@ class PlanBuilder {
  public:
   uint32_t constant(int64_t value) { return slot({TENON_SLOT_CONSTANT, 0, 0, 0, value}); }
   uint32_t dim(uint32_t input, uint32_t d) { return slot({TENON_SLOT_DIM, input, d, 0, 0}); }
+  uint32_t read(uint32_t buffer, uint32_t most, uint32_t step, int64_t byte = 0) {
+    return slot({TENON_SLOT_READ, buffer, most, step, byte});
+  }
   uint32_t slot(uint32_t op, uint32_t a, uint32_t b) { return slot({op, a, b, 0, 0}); }
 
   uint32_t input(const char* name, std::vector<uint32_t> dims, uint32_t dtype = TENON_F32) {

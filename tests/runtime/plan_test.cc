@@ -270,7 +270,7 @@ TEST(Plan, RefusesIndicesOutOfRange) {
       {CHANGE(m.string_bytes -= 1), "its names do not end"},
       {CHANGE(slots[3].a = 3), "slot 3 has a bad operand"},
       {CHANGE(slots[0].b = 2), "slot 0 has a bad operand"},
-      {CHANGE(slots[0].op = 9), "slot 0 has a bad operation"},
+      {CHANGE(slots[0].op = 10), "slot 0 has a bad operation"},
       {CHANGE(x[0].dims[1] = 11), "input 0 has a bad dim"},
       {CHANGE(x[0].rank = 9), "input 0 has a bad rank"},
       {CHANGE(x[0].dtype = 13), "input 0 has a bad dtype"},

@@ -106,44 +106,4 @@ Result<void> import_top_k(NodeContext& node) {
   return {};
 }
 
-Result<void> import_non_zero(NodeContext& node) {
-  Emitter& emitter = node.emitter();
-  TENON_TRY(ValueId x, node.input(0));
-  TENON_TRY(std::vector<double> elements, node.numbers_input(0, "operands"));
-  const std::vector<Dim> dims = emitter.shape(x);
-  std::vector<int64_t> places;
-  for (size_t i = 0; i < elements.size(); ++i) {
-    if (elements[i] != 0) places.push_back(static_cast<int64_t>(i));
-  }
-  const auto count = static_cast<int64_t>(places.size());
-  std::vector<Dim> coordinates(dims.size() * places.size());
-  for (size_t axis = dims.size(); axis-- > 0;) {
-    for (size_t i = 0; i < places.size(); ++i) {
-      coordinates[axis * places.size() + i] = places[i] % dims[axis].value();
-      places[i] /= dims[axis].value();
-    }
-  }
-  return node.finish(emitter.from_elements(
-      {DType::kInt64, {static_cast<int64_t>(dims.size()), count}}, std::move(coordinates)));
-}
-
-Result<void> import_compress(NodeContext& node) {
-  Emitter& emitter = node.emitter();
-  TENON_TRY(ValueId x, node.input(0));
-  TENON_TRY(std::vector<int64_t> condition, node.integers_input(1, "conditions"));
-  std::vector<Dim> kept;
-  for (size_t i = 0; i < condition.size(); ++i) {
-    if (condition[i] != 0) kept.emplace_back(static_cast<int64_t>(i));
-  }
-  TENON_TRY(ValueId places, emitter.from_dims(std::move(kept)));
-  Emitter::Operand source = x;
-  int64_t axis = 0;
-  if (auto given = node.integer("axis")) {
-    TENON_TRY(axis, node.axis(*given, emitter.rank(x)));
-  } else {
-    source = emitter.reshape(x, {emitter.dims().product(emitter.shape(x))});
-  }
-  return node.finish(emitter.emit(Op::kGather, {source, places}, {{"axis", axis}}));
-}
-
 }  // namespace tenon::import::onnx

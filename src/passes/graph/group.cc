@@ -33,6 +33,7 @@ class Grouper {
       }
     }
     for (ValueId output : module.graph.outputs) is_output_.insert(output);
+    for (const ir::ReadSize& read : module.read_sizes) is_output_.insert(read.value);
     for (size_t i = 0; i < module.graph.nodes.size(); ++i) position_[module.graph.nodes[i]] = i;
   }
 
@@ -135,7 +136,7 @@ class Grouper {
   Module& module_;
   const GroupOptions& options_;
   std::vector<std::vector<NodeId>> readers_;  // by value
-  std::unordered_set<ValueId> is_output_;
+  std::unordered_set<ValueId> is_output_;     // or read as a size: it must lie in memory
   std::unordered_map<NodeId, size_t> position_;
   std::unordered_set<NodeId> taken_;
   std::vector<ir::Group> groups_;

@@ -58,6 +58,7 @@ class Placer {
     for (ValueId input : module_.graph.inputs) own(input, row_major(rank(input)), {});
     std::vector<Group> groups = std::move(module_.groups);
     for (Group& group : groups) place_group(std::move(group));
+    for (const ir::ReadSize& read : module_.read_sizes) ensure_placed(read.value);
     for (ValueId& output : module_.graph.outputs) finish_output(output);
     module_.groups = std::move(placed_);
     ir::clean_up(module_);
@@ -139,17 +140,29 @@ class Placer {
   /// becomes a view (DenseNet's growing lists).
   void find_parents() {
     const auto& nodes = module_.graph.nodes;
+    std::unordered_map<NodeId, size_t> position;
+    for (size_t i = 0; i < nodes.size(); ++i) position[nodes[i]] = i;
     for (auto it = nodes.rbegin(); it != nodes.rend(); ++it) {
       const Node& node = module_.node(*it);
       if (node.op != Op::kConcat) continue;
       const auto axis = static_cast<size_t>(node.attrs.integer("axis"));
+      // Where parts lie is known once the sizes that the whole has are.
+      size_t known = 0;
+      if (const auto outer = parents_.find(node.outputs[0]); outer != parents_.end()) {
+        known = outer->second.known;
+      }
+      for (ValueId size : module_.sizes_of(*it)) {
+        if (module_.producer(size))
+          known = std::max(known, position.at(module_.producer(size)) + 1);
+      }
       Dim start = 0;
       for (ValueId part : node.inputs) {
         NodeId producer = module_.producer(part);
         const bool may = producer &&
                          (has_kernel(producer) || module_.node(producer).op == Op::kConcat) &&
-                         !is_output(part) && std::ranges::count(node.inputs, part) == 1;
-        if (may) parents_.try_emplace(part, Parent{node.outputs[0], axis, start});
+                         position.at(producer) >= known && !is_output(part) &&
+                         std::ranges::count(node.inputs, part) == 1;
+        if (may) parents_.try_emplace(part, Parent{node.outputs[0], axis, start, known});
         start = module_.dims.add(start, shape(part)[axis]);
       }
     }
@@ -476,7 +489,8 @@ class Placer {
   struct Parent {
     ValueId whole;
     size_t axis;
-    Dim start;  // along the axis
+    Dim start;     // along the axis
+    size_t known;  // the first position of a node that may write there
   };
 
   Module& module_;

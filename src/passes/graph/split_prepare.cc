@@ -43,12 +43,16 @@ Prepare split_prepare(ir::Module& module) {
   for (ValueId output : module.graph.outputs) {
     if (is_computed(output)) add_boundary(output);
   }
+  for (const ir::ReadSize& read : module.read_sizes) {
+    if (is_computed(read.value)) add_boundary(read.value);
+  }
 
   Prepare prepare;
   prepare.module = module;
   prepare.module.graph.inputs.clear();
   prepare.module.graph.outputs.clear();
   prepare.module.graph.output_names.clear();
+  prepare.module.read_sizes.clear();
   for (ValueId value : boundary) {
     prepare.module.graph.outputs.push_back(value);
     prepare.module.graph.output_names.push_back(module.value(value).name);
