@@ -51,7 +51,7 @@ def time_line(profile: Sequence[Step], roof: Mapping[str, Any]) -> str:
     return f'<svg class="time-line" viewBox="0 0 1000 60" preserveAspectRatio="none" role="img" aria-label="Time line of one call">{"".join(boxes)}</svg><div class="ticks">{ticks}</div>'
 
 
-WIDTH, HEIGHT, LEFT, BOTTOM = 640, 360, 56, 44
+WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM = 640, 360, 70, 30, 56
 
 
 def _decades(low: float, high: float) -> range:
@@ -68,7 +68,7 @@ def roofline(profile: Sequence[Step], roof: Mapping[str, Any]) -> str:
     across, up = _decades(min(xs), max(xs) * 1.5), _decades(max(min(ys), peak / 1e6), max(ys))
 
     def place_x(value: float) -> float:
-        return LEFT + (math.log10(value) - across[0]) / (across[-1] - across[0]) * (WIDTH - LEFT - 12)
+        return LEFT + (math.log10(value) - across[0]) / (across[-1] - across[0]) * (WIDTH - LEFT - RIGHT)
 
     def place_y(value: float) -> float:
         return HEIGHT - BOTTOM - (math.log10(value) - up[0]) / (up[-1] - up[0]) * (HEIGHT - BOTTOM - 12)
@@ -76,10 +76,10 @@ def roofline(profile: Sequence[Step], roof: Mapping[str, Any]) -> str:
     marks = []
     for power in across:
         x = place_x(10.0**power)
-        marks.append(f'<line class="grid" x1="{x:.1f}" y1="12" x2="{x:.1f}" y2="{HEIGHT - BOTTOM}"/><text x="{x:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{10.0**power:g}</text>')
+        marks.append(f'<line class="grid" x1="{x:.1f}" y1="12" x2="{x:.1f}" y2="{HEIGHT - BOTTOM}"/><text x="{x:.1f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="middle">{10.0**power:g}</text>')
     for power in up:
         y = place_y(10.0**power)
-        marks.append(f'<line class="grid" x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH - 12}" y2="{y:.1f}"/><text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{10.0 ** (power - 9):g}</text>')
+        marks.append(f'<line class="grid" x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}"/><text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{10.0 ** (power - 9):g}</text>')
     left, right, bend = 10.0 ** across[0], 10.0 ** across[-1], peak / bandwidth
     start = max(left, 10.0 ** up[0] / bandwidth)
     line = f'<polyline class="roof" points="{place_x(start):.1f},{place_y(start * bandwidth):.1f} {place_x(bend):.1f},{place_y(peak):.1f} {place_x(right):.1f},{place_y(peak):.1f}"/>'
@@ -92,7 +92,7 @@ def roofline(profile: Sequence[Step], roof: Mapping[str, Any]) -> str:
     names = (
         f'<text class="name" x="{WIDTH / 2:.0f}" y="{HEIGHT - 6}" text-anchor="middle">operations per byte</text>'
         f'<text class="name" x="14" y="{HEIGHT / 2:.0f}" text-anchor="middle" transform="rotate(-90 14 {HEIGHT / 2:.0f})">GFLOP/s</text>'
-        f'<text class="peak" x="{WIDTH - 14}" y="{place_y(peak) - 6:.1f}" text-anchor="end">{peak / 1e9:.0f} GFLOP/s, {bandwidth / 1e9:.0f} GB/s</text>'
+        f'<text class="peak" x="{WIDTH - RIGHT}" y="{place_y(peak) - 6:.1f}" text-anchor="end">{peak / 1e9:.0f} GFLOP/s, {bandwidth / 1e9:.0f} GB/s</text>'
     )
     return f'<svg class="roofline" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="Roofline plot">{"".join(marks)}{line}{"".join(dots)}{names}</svg>'
 

@@ -65,6 +65,7 @@ class _Measurement:
             if number == 1:
                 self._look_for_causes(engines)
             if number:
+                self._start_again(engines)
                 time.sleep(max(0.0, options.apart - (time.monotonic() - begin)))
             self.progress(f"epoch {number + 1} of {options.epochs}")
             epochs.append(take_epoch(engines, options.seconds))
@@ -93,17 +94,31 @@ class _Measurement:
         self.facts["support"] = child.ask("explain")
         self.children.end(child)
 
+    def _start_engine(self, name: str) -> tuple[Child, float]:
+        """The process of an engine, and the seconds of its first call."""
+        self.progress(f"starting {name}")
+        if name == "tenon":
+            child = self.source.compiled(self.children, self.options.threads, self.folder)
+        else:
+            child = self.source.peer(self.children, name, self.options.threads)
+        return child, child.ask("bind", self.file)["first_call_seconds"]
+
+    def _start_again(self, engines: dict[str, Child]) -> None:
+        """Every epoch has processes of its own: where their memory lies is chance too."""
+        for name, child in engines.items():
+            self.children.end(child)
+            engines[name], _ = self._start_engine(name)
+
     def _start(self) -> dict[str, Child]:
         """Every engine that can be had; the baseline must."""
-        source, threads, engines = self.source, self.options.threads, {}
+        source = self.source
+        engines: dict[str, Child] = {}
         self.facts["engines"] = {}
         for name in ("tenon", source.baseline, *self.options.against):
             if name in engines:
                 continue
-            self.progress(f"starting {name}")
             try:
-                child = source.compiled(self.children, threads, self.folder) if name == "tenon" else source.peer(self.children, name, threads)
-                first = child.ask("bind", self.file)["first_call_seconds"]
+                child, first = self._start_engine(name)
             except EngineFailed as failure:
                 if name in ("tenon", source.baseline):
                     raise

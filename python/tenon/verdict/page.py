@@ -106,7 +106,7 @@ def _steps(verdict: Verdict) -> str:
 def _roofline(verdict: Verdict) -> str:
     if not verdict.get("profile"):
         return ""
-    note = "A point for each step, as large as its share of the time. Left of the bend memory limits, right of it arithmetic; data in a cache can be above the line."
+    note = "A point for each step, as large as its share of the time. Left of the bend memory limits, right of it arithmetic; a step can be above the line when its data is in a cache, or when its algorithm needs fewer operations than the operator has (Winograd's)."
     return charts.roofline(verdict["profile"], verdict["roofline"]) + f'<p class="note">{escape(note)}</p>'
 
 

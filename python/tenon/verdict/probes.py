@@ -13,7 +13,7 @@ from .empty_model import empty_onnx
 from .rounds import take_epoch, turn
 from .source import Source
 
-SHORT_TURN = 0.03
+SHORT_TURN, FEW_ROUNDS = 0.03, 8
 PROFILE_SECONDS = 0.5
 PROFILE_BATCHES = 9
 
@@ -30,7 +30,7 @@ class Budget:
 
 def paired(first: Child, second: Child) -> tuple[decide.Interval, float]:
     """(the first's time over the second's, the difference in seconds a call), in turn."""
-    epoch = take_epoch({"first": first, "second": second}, 0, turn_seconds=SHORT_TURN)
+    epoch = take_epoch({"first": first, "second": second}, 0, FEW_ROUNDS, SHORT_TURN)
     one, two = epoch.rounds["first"], epoch.rounds["second"]
     ratio = decide.median_interval([a / b for a, b in zip(one, two)])
     return ratio, statistics.median(a - b for a, b in zip(one, two))
