@@ -10,8 +10,8 @@
 #include <limits>
 
 #include "ops/compute.h"
-#include "ops/op.h"
 #include "ops/loops.h"
+#include "ops/op.h"
 #include "ops/shape.h"
 
 namespace tenon::ops {

@@ -2,8 +2,8 @@
 // row-major order, ascending, and then zeros up to the number of all elements; its second result
 // is how many there are.
 #include "ops/element.h"
-#include "ops/op.h"
 #include "ops/loops.h"
+#include "ops/op.h"
 #include "ops/shape.h"
 
 namespace tenon::ops {

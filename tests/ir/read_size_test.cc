@@ -1,6 +1,8 @@
 // Sizes that the model's data decides: what mentions one depends on the scalar it is read from.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "ir/graph_text.h"
 #include "ir/verify.h"
 
