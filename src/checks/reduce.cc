@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "base/contains.h"
 #include "checks/values.h"
 #include "commands/difference.h"
 #include "commands/model.h"
@@ -62,6 +63,11 @@ Module part(const Module& whole, const Nodes& nodes) {
       if (read.contains(output)) continue;
       module.graph.outputs.push_back(made.at(output));
       module.graph.output_names.push_back(fmt::format("y{}", module.graph.outputs.size() - 1));
+    }
+  }
+  for (const ir::ReadSize& size : whole.read_sizes) {
+    if (contains(nodes, whole.producer(size.value))) {
+      module.read_sizes.push_back({size.symbol, made.at(size.value)});
     }
   }
   return module;
