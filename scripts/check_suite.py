@@ -3,7 +3,7 @@
 
     PYTHONPATH=build/release/python python scripts/check_suite.py FOLDER [NAME...] [--checked] [--tenon build/release/bin/tenon]
 
-FOLDER holds NAME.onnx, optionally legacy/NAME.onnx of the same model from another exporter, and dynamic/NAME.onnx with
+FOLDER holds NAME.onnx (with --format pt2: NAME.pt2), optionally legacy/NAME.onnx of the same model from another exporter, and dynamic/NAME.onnx with
 symbolic sizes; beside NAME.onnx (for legacy files: in FOLDER) lie NAME.npz, NAME.1.npz, ... with inputs in_0, in_1, ...
 and expected outputs out_0, out_1, ... Each file is compiled once; with --checked every access of its code checks its
 bounds. Prints one line per file with the largest error relative to the largest expected value of an output; a shape or
@@ -90,10 +90,12 @@ def main():
     parser.add_argument("names", nargs="*")
     parser.add_argument("--tenon", default="build/release/bin/tenon", help="the command-line tool")
     parser.add_argument("--checked", action="store_true", help="check every access of generated code")
+    parser.add_argument("--format", choices=("onnx", "pt2"), default="onnx", help="which files to compile")
     arguments = parser.parse_args()
     options = ["--checked"] if arguments.checked else []
     failed = []
-    files = sorted(arguments.folder.glob("*.onnx")) + sorted(arguments.folder.glob("*/*.onnx"))
+    pattern = f"*.{arguments.format}"
+    files = sorted(arguments.folder.glob(pattern)) + sorted(arguments.folder.glob(f"*/{pattern}"))
     for model in files:
         if arguments.names and model.stem not in arguments.names:
             continue

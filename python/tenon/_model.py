@@ -116,7 +116,7 @@ def compile(
     dump: Path | None = None,
     cache: Path | None = None,
 ) -> Model:
-    """Compiles an .onnx file.
+    """Compiles an .onnx or a .pt2 file.
 
     threads: how many threads a call of the model uses at most.
     shapes: sizes to fix: {"x": (1, 3, 224, 224)} for an input, {"batch": 8} for a named size.

@@ -179,7 +179,8 @@ Result<Report> bench(const Arguments& arguments) {
 void add_bench(CLI::App& app, Common& common, Action& chosen) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App& command = *app.add_subcommand("bench", "Time calls of a model");
-  command.add_option("model", arguments->model, "Model file (.tenon, or .onnx to compile first)")
+  command
+      .add_option("model", arguments->model, "Model file (.tenon, or .onnx, .pt2 to compile first)")
       ->required();
   command.add_option("--inputs", arguments->inputs, "Arrays as for run (default: random)");
   command.add_option("--threads", arguments->compile.threads,

@@ -123,7 +123,7 @@ Result<Report> check(const Arguments& arguments) {
   TENON_TRY(const bool compiled, is_artifact(arguments.model));
   if (compiled) {
     return fail(ErrorKind::kUsage, "a .tenon file has no graph to compare with",
-                {.file = arguments.model}, "give the .onnx file that it was compiled from");
+                {.file = arguments.model}, "give the model file that it was compiled from");
   }
   TENON_TRY(const driver::CompileOptions options, compile_options(arguments.compile));
   Result<Model> opened = Model::open(arguments.model, arguments.compile.threads, options);
@@ -163,7 +163,7 @@ void add_check(CLI::App& app, Common& common, Action& chosen) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App& command =
       *app.add_subcommand("check", "Compare native code with reference evaluation (slow)");
-  command.add_option("model", arguments->model, "Model file (.onnx)")->required();
+  command.add_option("model", arguments->model, "Model file (.onnx, .pt2)")->required();
   command.add_option("--inputs", arguments->inputs, "Arrays as for run (default: random)");
   command.add_option("--tolerance", arguments->tolerance,
                      "Error allowed, relative to the larger of an element and its output's root "

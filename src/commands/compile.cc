@@ -122,7 +122,7 @@ Result<Report> compile(const Arguments& arguments) {
 void add_compile(CLI::App& app, Common& common, Action& chosen) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App& command = *app.add_subcommand("compile", "Compile a model to one native .tenon file");
-  command.add_option("model", arguments->model, "Model file (.onnx), or text for --from")
+  command.add_option("model", arguments->model, "Model file (.onnx, .pt2), or text for --from")
       ->required();
   command.add_option("-o,--output", arguments->output, "File to write")->required();
   add_compile_options(command, arguments->compile);

@@ -217,7 +217,7 @@ void add_inspect(CLI::App& app, Common& common, Action& chosen) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App& command = *app.add_subcommand(
       "inspect", "Show what is in a model, what it becomes, what is unsupported");
-  command.add_option("model", arguments->model, "Model file (.onnx or .tenon)")->required();
+  command.add_option("model", arguments->model, "Model file (.onnx, .pt2 or .tenon)")->required();
   command.add_flag("--verify", arguments->verify,
                    "Say that every byte of a .tenon file is as it was written");
   add_compile_options(command, arguments->compile);

@@ -52,7 +52,8 @@ Result<Report> run(const Arguments& arguments) {
 void add_run(CLI::App& app, Common& common, Action& chosen) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App& command = *app.add_subcommand("run", "Run a model once on arrays from a file");
-  command.add_option("model", arguments->model, "Model file (.tenon, or .onnx to compile first)")
+  command
+      .add_option("model", arguments->model, "Model file (.tenon, or .onnx, .pt2 to compile first)")
       ->required();
   command
       .add_option("--inputs", arguments->inputs,

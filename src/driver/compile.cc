@@ -12,6 +12,7 @@
 #include "driver/state_text.h"
 #include "import/mapped_file.h"
 #include "import/onnx.h"
+#include "import/pt2.h"
 
 namespace tenon::driver {
 namespace {
@@ -86,15 +87,14 @@ Result<CompiledModel> finished(Work work) {
 }  // namespace
 
 Result<ir::Module> import_file(const std::filesystem::path& model, const CompileOptions& options) {
-  if (model.extension() == ".onnx") {
-    import::ImportOptions import_options;
-    import_options.shapes = options.shapes;
-    import_options.symbols = options.symbols;
-    return import::import_onnx(model, import_options);
-  }
+  import::ImportOptions import_options;
+  import_options.shapes = options.shapes;
+  import_options.symbols = options.symbols;
+  if (model.extension() == ".onnx") return import::import_onnx(model, import_options);
+  if (model.extension() == ".pt2") return import::import_pt2(model, import_options);
   return fail(ErrorKind::kUsage,
               fmt::format("'{}' is not a model file that Tenon reads", model.string()), {},
-              "give an .onnx file");
+              "give an .onnx or a .pt2 file");
 }
 
 Result<CompiledModel> compile(ir::Module module, const CompileOptions& options) {

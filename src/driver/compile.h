@@ -58,7 +58,7 @@ Result<std::vector<StepReport>> compile_to_text(const std::filesystem::path& mod
                                                 std::string_view to, const CompileOptions& options,
                                                 const std::filesystem::path& output);
 
-/// Reads a model file into a graph, by its kind (.onnx).
+/// Reads a model file into a graph, by its kind (.onnx, .pt2).
 Result<ir::Module> import_file(const std::filesystem::path& model, const CompileOptions& options);
 
 /// Names of the pipeline's steps, in order.

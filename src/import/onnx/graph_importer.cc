@@ -6,7 +6,7 @@
 
 #include "import/onnx/input_shapes.h"
 #include "import/onnx/operators.h"
-#include "import/onnx/source_line.h"
+#include "import/source_line.h"
 
 namespace tenon::import::onnx {
 
@@ -16,8 +16,6 @@ using ir::ValueId;
 namespace {
 
 constexpr int64_t kOldestOpset = 7;
-/// Tensors of floats with at most this many elements are constants, not parameters.
-constexpr int64_t kConstantElements = 16;
 
 std::unexpected<Error> bad(std::string message) {
   return fail(ErrorKind::kBadModel, std::move(message));
@@ -28,6 +26,14 @@ std::optional<int64_t> find_opset(const OpsetImports& opsets, std::string_view d
     if (name == domain) return version;
   }
   return std::nullopt;
+}
+
+/// The stack trace that PyTorch's exporter keeps with a node, or nothing.
+std::string_view stack_trace(const Node& node) {
+  for (const auto& [key, value] : node.metadata) {
+    if (key == "pkg.torch.onnx.stack_trace") return value;
+  }
+  return {};
 }
 
 /// Restores a variable at the end of a block.
@@ -142,22 +148,8 @@ Result<GraphImporter::Binding> GraphImporter::lookup(std::string_view name) {
 }
 
 Result<ValueId> GraphImporter::import_tensor(const Tensor& tensor) {
-  TENON_TRY(TensorBytes bytes, tensors_.read(tensor));
-  const ir::TensorType type = bytes.type;
-  const bool is_constant = !is_float(type.dtype) || type.element_count() <= kConstantElements;
-  // Constants are few bytes that the compiler itself reads: aligned, and bools as 0 or 1.
-  std::vector<std::byte> copy;
-  if (is_constant || !bytes.owned.empty()) copy.assign(bytes.bytes.begin(), bytes.bytes.end());
-  if (type.dtype == ir::DType::kBool) {
-    for (std::byte& one : copy) one = one == std::byte{0} ? std::byte{0} : std::byte{1};
-  }
-  const std::string name(tensor.name);
-  const ir::DataId data = copy.empty() ? module_.add_data({type, bytes.bytes, name})
-                                       : module_.add_owned_data(type, copy, name);
-  const ir::Op op = is_constant ? ir::Op::kConstant : ir::Op::kParameter;
-  const ir::NodeId node = module_.make_node(op, {}, {{"data", data}}, {type}, emitter_.origin());
-  module_.graph.nodes.push_back(node);
-  return module_.node(node).outputs.front();
+  TENON_TRY(const TensorBytes bytes, tensors_.read(tensor));
+  return add_tensor(emitter_, bytes, std::string(tensor.name));
 }
 
 Result<void> GraphImporter::import_nodes(const std::vector<Node>& nodes) {
@@ -184,7 +176,7 @@ AttributeList GraphImporter::resolve_attributes(const Node& node) const {
 ir::OriginId GraphImporter::origin_of(const Node& node) {
   std::string_view name = node.name;
   if (name.empty() && !node.outputs.empty()) name = node.outputs.front();
-  std::string source = source_line(node.metadata);
+  std::string source = source_line(stack_trace(node));
   if (source.empty()) source = frame_->source;
   return module_.add_origin(
       {fmt::format("{}{} ({})", frame_->prefix, name, node.op_type), std::move(source)});

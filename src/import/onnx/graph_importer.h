@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "import/emitter.h"
+#include "import/missing.h"
 #include "import/onnx.h"
-#include "import/onnx/missing.h"
 #include "import/onnx/model.h"
 #include "import/onnx/node_context.h"
 #include "import/onnx/tensor_data.h"

@@ -10,23 +10,6 @@ using ir::Dim;
 using ir::Op;
 using ir::ValueId;
 
-Emitter::Operand matrix_product(Emitter& emitter, ValueId a, ValueId b) {
-  std::vector<Dim> a_dims = emitter.shape(a);
-  std::vector<Dim> b_dims = emitter.shape(b);
-  // A vector is a row on the left and a column on the right; its axis of one goes again.
-  const bool is_row = a_dims.size() == 1;
-  const bool is_column = b_dims.size() == 1;
-  if (is_row) a_dims.insert(a_dims.begin(), 1);
-  if (is_column) b_dims.emplace_back(1);
-  const Emitter::Operand product =
-      emitter.emit(Op::kMatMul, {emitter.reshape(a, a_dims), emitter.reshape(b, b_dims)});
-  if (!product || (!is_row && !is_column)) return product;
-  std::vector<Dim> dims = emitter.shape(*product);
-  if (is_column) dims.pop_back();
-  if (is_row) dims.erase(dims.end() - (is_column ? 1 : 2));
-  return emitter.reshape(product, std::move(dims));
-}
-
 Result<void> import_matmul(NodeContext& node) {
   TENON_TRY(ValueId a, node.input(0));
   TENON_TRY(ValueId b, node.input(1));

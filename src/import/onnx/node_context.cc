@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "import/onnx/utf8.h"
+#include "import/utf8.h"
 #include "ops/tensor.h"
 
 namespace tenon::import::onnx {

@@ -13,18 +13,6 @@ using ir::ValueId;
 
 namespace {
 
-/// The mean and the mean squared distance from it along these axes, which are kept.
-struct Statistics {
-  Emitter::Operand mean, variance;
-};
-
-Statistics statistics_of(Emitter& emitter, const Emitter::Operand& x,
-                         const std::vector<int64_t>& axes) {
-  const Emitter::Operand mean = emitter.reduce(x, "mean", axes, true);
-  const Emitter::Operand centred = emitter.emit(Op::kSub, {x, mean});
-  return {mean, emitter.reduce(emitter.emit(Op::kMul, {centred, centred}), "mean", axes, true)};
-}
-
 /// Normalises by the batch's own statistics, and gives running ones that follow them.
 Result<void> train_batch_normalization(NodeContext& node, std::vector<Emitter::Operand> operands) {
   Emitter& emitter = node.emitter();

@@ -1,11 +1,8 @@
 #include "import/onnx/shared.h"
 
-#include <numeric>
-
 namespace tenon::import::onnx {
 
 using ir::Dim;
-using ir::DType;
 
 Result<void> check_extents(const NodeContext& node, const std::vector<Dim>& dims) {
   std::vector<int64_t> extents;
@@ -14,12 +11,6 @@ Result<void> check_extents(const NodeContext& node, const std::vector<Dim>& dims
   }
   if (ir::checked_product(extents)) return {};
   return node.bad("dims that are negative or beyond any limit");
-}
-
-std::vector<int64_t> axes_from(int64_t first, int64_t rank) {
-  std::vector<int64_t> axes(static_cast<size_t>(std::max<int64_t>(rank - first, 0)));
-  std::iota(axes.begin(), axes.end(), first);
-  return axes;
 }
 
 Result<void> along_axis(NodeContext& node,
@@ -41,12 +32,6 @@ Result<void> along_axis(NodeContext& node,
   std::vector<Dim> flat(dims.begin(), dims.begin() + axis);
   flat.push_back(emitter.dims().product(std::span(dims).subspan(static_cast<size_t>(axis))));
   return node.finish(emitter.reshape(body(emitter.reshape(x, flat), axis), dims));
-}
-
-Emitter::Operand indices(Emitter& emitter, Dim size) {
-  return emitter.emit(ir::Op::kRange,
-                      {emitter.number(0, DType::kInt64), emitter.number(1, DType::kInt64)},
-                      {{"size", std::vector<Dim>{size}}});
 }
 
 }  // namespace tenon::import::onnx

@@ -13,6 +13,7 @@
 #include "import/mapped_file.h"
 #include "import/onnx.h"
 #include "import/onnx/model.h"
+#include "import/tensor_bytes.h"
 #include "ir/graph.h"
 
 namespace tenon::import::onnx {
@@ -24,13 +25,6 @@ std::string data_type_name(int32_t data_type);
 
 /// Whether elements of the type are smaller than a byte. They are read as integers of 8 bits.
 bool is_packed(int32_t data_type);
-
-/// Elements that lie in a mapped file, or in `owned` when the file does not hold them densely.
-struct TensorBytes {
-  ir::TensorType type;
-  std::span<const std::byte> bytes;
-  std::vector<std::byte> owned;
-};
 
 /// Finds the bytes of tensors; opens each file of external data once.
 class TensorReader {

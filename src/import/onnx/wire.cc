@@ -5,7 +5,7 @@
 #include <protozero/pbf_reader.hpp>
 #include <string>
 
-#include "import/onnx/utf8.h"
+#include "import/utf8.h"
 
 namespace tenon::import::onnx {
 namespace {

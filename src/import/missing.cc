@@ -1,8 +1,8 @@
-#include "import/onnx/missing.h"
+#include "import/missing.h"
 
 #include <fmt/format.h>
 
-namespace tenon::import::onnx {
+namespace tenon::import {
 
 void MissingList::add(const std::string& what, const Where& where) {
   const auto [entry, is_new] = entries_.try_emplace(what, where);
@@ -21,4 +21,4 @@ Error MissingList::error() const {
   return error;
 }
 
-}  // namespace tenon::import::onnx
+}  // namespace tenon::import

@@ -7,7 +7,7 @@
 
 #include "base/result.h"
 
-namespace tenon::import::onnx {
+namespace tenon::import {
 
 class MissingList {
  public:
@@ -27,4 +27,4 @@ class MissingList {
   std::vector<std::string> order_;
 };
 
-}  // namespace tenon::import::onnx
+}  // namespace tenon::import

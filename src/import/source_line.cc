@@ -1,11 +1,9 @@
-#include "import/onnx/source_line.h"
+#include "import/source_line.h"
 
 #include <fmt/format.h>
 
-namespace tenon::import::onnx {
+namespace tenon::import {
 namespace {
-
-constexpr std::string_view kStackTrace = "pkg.torch.onnx.stack_trace";
 
 std::string_view trim(std::string_view text) {
   const size_t first = text.find_first_not_of(" \t\r");
@@ -41,11 +39,7 @@ std::string frame_text(std::string_view frame, std::string_view code) {
 
 }  // namespace
 
-std::string source_line(const Properties& metadata) {
-  std::string_view trace;
-  for (const auto& [key, value] : metadata) {
-    if (key == kStackTrace) trace = value;
-  }
+std::string source_line(std::string_view trace) {
   std::string innermost;
   std::string outside_torch;
   while (!trace.empty()) {
@@ -59,4 +53,4 @@ std::string source_line(const Properties& metadata) {
   return outside_torch.empty() ? innermost : outside_torch;
 }
 
-}  // namespace tenon::import::onnx
+}  // namespace tenon::import

@@ -1,9 +1,9 @@
-#include "import/onnx/utf8.h"
+#include "import/utf8.h"
 
 #include <bit>
 #include <cstdint>
 
-namespace tenon::import::onnx {
+namespace tenon::import {
 
 bool is_utf8(std::string_view bytes) {
   // The least code point that needs as many continuation bytes.
@@ -25,4 +25,4 @@ bool is_utf8(std::string_view bytes) {
   return true;
 }
 
-}  // namespace tenon::import::onnx
+}  // namespace tenon::import
