@@ -184,6 +184,7 @@ class Loops {
     }
     strip = b_.let("s", strip - first_strip_);
     const std::vector<ir::R> accumulators = first_sums(rows * vectors, part, strip);
+    const auto sums = with_further_sums(accumulators);
     const E next = prefetches_ ? b_.let("next", next_weights(part, strip)) : E();
     std::function<void(size_t, E, E)> reduce = [&](size_t depth, E a_offset, E b_offset) {
       if (depth < c_.taps.size()) {
@@ -197,12 +198,21 @@ class Loops {
       }
       const E ahead =
           prefetches_ ? b_.let("ahead", next + (b_offset - part.b_address) / spread()) : E();
-      b_.loop("k", c_.depth, [&](E k) {
-        if (prefetches_) prefetch(ahead + k * (width_ / spread()));
-        step(points, accumulators, vectors, a_offset, b_offset, k, masks);
-      });
+      auto steps = [&](E first, E end, size_t at_once) {
+        b_.loop("k", first, end, static_cast<int64_t>(at_once), [&](E k) {
+          for (size_t i = 0; i < at_once; ++i, k = k + 1) {
+            if (prefetches_) prefetch(ahead + k * (width_ / spread()));
+            step(points, sums[i], vectors, a_offset, b_offset, k, masks);
+          }
+        });
+      };
+      if (sums.size() == 1) return steps(b_.integer(0), c_.depth, 1);
+      const E whole = c_.depth - *c_.depth.constant() % static_cast<int64_t>(sums.size());
+      steps(b_.integer(0), whole, sums.size());
+      if (!(c_.depth - whole).is(0)) steps(whole, c_.depth, 1);
     };
     reduce(partial_ ? 1 : 0, part.a_offset, part.b_address);
+    add_up(sums);
 
     auto store = [&] {
       for (int r = 0; r < rows; ++r) {
@@ -233,6 +243,33 @@ class Loops {
       sums.push_back(b_.let_register("acc", first));
     }
     return sums;
+  }
+
+  /// The accumulators of a tile, and where they are too few to keep the multipliers busy as many
+  /// again as do: elements of the reduction go to each in turn.
+  std::vector<std::vector<ir::R>> with_further_sums(const std::vector<ir::R>& first) {
+    constexpr size_t kBusy = 8;  // chains of dependent operations
+    std::vector<std::vector<ir::R>> sums = {first};
+    const int64_t depth = c_.depth.constant().value_or(0);
+    while (first.size() * sums.size() * 2 <= kBusy &&
+           static_cast<int64_t>(sums.size() * kBusy) <= depth) {
+      for (size_t count = sums.size(); count > 0; --count) {
+        sums.emplace_back();
+        for (const ir::R& sum : first)
+          sums.back().push_back(b_.let_register("acc", b_.literal(0, sum.value.type())));
+      }
+    }
+    return sums;
+  }
+
+  /// Leaves in the first accumulators the sum of all.
+  void add_up(const std::vector<std::vector<ir::R>>& sums) {
+    for (size_t half = sums.size() / 2; half > 0; half /= 2) {
+      for (size_t i = 0; i < half; ++i) {
+        for (size_t k = 0; k < sums[i].size(); ++k)
+          b_.assign(sums[i][k], sums[i][k].value + sums[i + half][k].value);
+      }
+    }
   }
 
   /// One element of the reduction. The smaller side of the tile is held in registers, the other

@@ -94,6 +94,7 @@ std::vector<Case> cases() {
       {"gemm", matmul(128, 768, 768)},
       {"skinny gemm", matmul(6, 1024, 1024)},
       {"gemv", matmul(1, 1024, 1024)},
+      {"gemv of few columns", matmul(1, 1024, 10)},
       {"batched gemm", batched(4, 128, 64, 128)},
       {"conv 3x3", conv({1, 64, 28, 28}, 128, 3)},
       {"conv 3x3 stride 2", conv({1, 64, 28, 28}, 128, 3, 2)},

@@ -25,6 +25,12 @@ TEST(MatMulRecipe, TilesOfEveryShape) {
   expect_matmul(49, 19, 100);
 }
 
+TEST(MatMulRecipe, FewAccumulatorsAreJoinedByMore) {
+  for (int64_t depth : {7, 8, 16, 63, 64, 67}) expect_matmul(1, depth, 10);
+  expect_matmul(2, 45, 16);
+  expect_matmul(1, 1000, 70);
+}
+
 TEST(MatMulRecipe, LongReductionsAreDoneInParts) {
   expect_matmul(31, 4096, 40);
   expect_matmul(31, 4099, 40);  // no parts of equal size
