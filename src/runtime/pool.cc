@@ -21,6 +21,10 @@ constexpr int64_t kSpinNanoseconds = 40'000;
 // may be the thread it waits for.
 constexpr int64_t kYieldNanoseconds = 4'000;
 constexpr int kPausesBetweenLooks = 16;
+// A caller that waits longer than its own tasks took, and this, waits for a thread that does not
+// run. It then works alone for so many times as long.
+constexpr int64_t kStallNanoseconds = 200'000;
+constexpr int64_t kAloneFactor = 12;
 
 /// Counts forks, in children; a pool of an older generation has lost its workers.
 std::atomic<uint32_t> fork_generation = 0;
@@ -183,12 +187,17 @@ int32_t ThreadPool::run(tenon_work work, void* state, int64_t tasks) {
   if (tasks <= 1 || tasks > INT32_MAX || threads_ == 1 || !acquire()) {
     return tasks > 0 ? work(state, 0, tasks, 0) : 0;
   }
+  const int64_t start = now();
+  if (start < alone_until_) {
+    release();
+    return work(state, 0, tasks, 0);
+  }
   if (!started_) start_workers();
   failure_.store(0, std::memory_order_relaxed);
   done_.store(0, std::memory_order_relaxed);
   publish(work, state, static_cast<uint32_t>(tasks));
   work_off(0);
-  wait_for_others(static_cast<uint32_t>(tasks));
+  wait_for_others(static_cast<uint32_t>(tasks), start);
   int32_t failure = failure_.load(std::memory_order_relaxed);
   release();
   return failure;
@@ -254,8 +263,14 @@ void ThreadPool::work_off(uint32_t thread) {
   if (ended > 0) done_.fetch_add(ended, std::memory_order_release);
 }
 
-void ThreadPool::wait_for_others(uint32_t tasks) {
-  spin([&] { return done_.load(std::memory_order_acquire) == tasks; }, -1);
+void ThreadPool::wait_for_others(uint32_t tasks, int64_t start) {
+  auto all_done = [&] { return done_.load(std::memory_order_acquire) == tasks; };
+  if (all_done()) return;
+  const int64_t idle = now();
+  spin(all_done, -1);
+  const int64_t end = now();
+  if (end - idle > idle - start + kStallNanoseconds)
+    alone_until_ = end + kAloneFactor * (end - idle);
 }
 
 void ThreadPool::serve(Share& share) {

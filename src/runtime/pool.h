@@ -5,6 +5,10 @@
 // from the front, others steal from the back once their own share is used up. So the calling thread
 // can do all the work alone: it waits only for tasks that another thread has taken already, never
 // for a thread to start. Idle threads spin for some tens of microseconds, then sleep on a futex.
+//
+// Where another program takes a core, a thread that has taken a task may not run for milliseconds,
+// and the caller waits for it. After such a wait regions run on the caller alone for some time, so
+// that waiting costs little of the whole.
 #pragma once
 
 #include <pthread.h>
@@ -65,7 +69,7 @@ class ThreadPool : public Allocated {
   void publish(tenon_work work, void* state, uint32_t tasks);
   void wake_sleepers();
   void work_off(uint32_t thread);
-  void wait_for_others(uint32_t tasks);
+  void wait_for_others(uint32_t tasks, int64_t start);
   void serve(Share& share);
   void sleep(Share& share, uint32_t seen);
   static void* worker_main(void* share);
@@ -75,6 +79,7 @@ class ThreadPool : public Allocated {
   uint32_t members_ = 1;  ///< threads that exist, the caller's included; fixed once started
   bool started_ = false;
   uint32_t uses_ = 0;           ///< of a shared pool
+  int64_t alone_until_ = 0;     ///< nanoseconds; the caller's while it holds the lock
   ThreadPool* next_ = nullptr;  ///< shared pools are a list
   Share* shares_ = nullptr;
   std::atomic<bool> stopping_ = false;

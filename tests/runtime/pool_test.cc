@@ -54,6 +54,30 @@ TEST_P(PoolOf, RunsEveryTaskOnce) {
   }
 }
 
+TEST(Pool, WorksAloneAfterAWaitForAThreadThatDidNotRun) {
+  Pool pool(ThreadPool::create(2));
+  struct State {
+    std::atomic<bool> taken = false;
+    std::atomic<int> others = 0;
+  } state;
+  auto stall = [](void* given, int64_t, int64_t, uint32_t thread) {
+    auto& s = *static_cast<State*>(given);
+    if (thread == 1) {
+      s.taken = true;
+      std::this_thread::sleep_for(100ms);
+    }
+    while (!s.taken) std::this_thread::yield();
+    return 0;
+  };
+  auto count = [](void* given, int64_t, int64_t, uint32_t thread) {
+    if (thread != 0) ++static_cast<State*>(given)->others;
+    return 0;
+  };
+  EXPECT_EQ(pool->run(stall, &state, 2), 0);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(pool->run(count, &state, 1000), 0);
+  EXPECT_EQ(state.others, 0);
+}
+
 TEST_P(PoolOf, SeesWhatTheLastRegionWrote) {
   Pool pool(ThreadPool::create(GetParam()));
   constexpr int64_t kTasks = 64;
