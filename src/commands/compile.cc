@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -10,8 +9,8 @@
 #include "commands/command.h"
 #include "commands/compile_options.h"
 #include "commands/hold_signals.h"
+#include "commands/plan_view.h"
 #include "commands/text.h"
-#include "runtime/abi.h"
 
 namespace tenon::commands {
 namespace {
@@ -88,31 +87,35 @@ Result<Report> compile(const Arguments& arguments) {
     TENON_TRY_DO(driver::save(compiled.artifact.bytes(), arguments.output));
     TENON_TRY_DO(save_kernel(arguments, compiled));
   }
-  tenon_file_header header;
-  tenon_plan_header plan;
-  const std::byte* bytes = compiled.artifact.bytes().data();
-  std::memcpy(&header, bytes, sizeof(header));
-  std::memcpy(&plan, bytes + header.plan_offset, sizeof(plan));
-
+  const std::vector<PlanView> views = PlanView::of(compiled.artifact);
+  const tenon_file_header& header = views.front().header();
   Report report;
-  report.text = fmt::format(
-      "{} -> {}\n  {} for {}: {} kernels ({} from the cache) in {} steps, {} of code, {} of "
-      "weights\n  compiled in {:.2f} s\n",
-      arguments.model, arguments.output, format_bytes(compiled.artifact.bytes().size()),
-      header.target, plan.kernel_count, compiled.cached_kernels, plan.step_count,
-      format_bytes(header.code_bytes), format_bytes(header.weights_bytes), compiled.seconds);
-  nlohmann::ordered_json steps = describe_steps(compiled.steps, arguments.verbose, report.text);
-  const nlohmann::ordered_json json = {{"model", arguments.model},
-                                       {"output", arguments.output},
-                                       {"target", header.target},
-                                       {"seconds", compiled.seconds},
-                                       {"file_bytes", compiled.artifact.bytes().size()},
-                                       {"code_bytes", header.code_bytes},
-                                       {"weight_bytes", header.weights_bytes},
-                                       {"kernels", plan.kernel_count},
-                                       {"cached_kernels", compiled.cached_kernels},
-                                       {"steps", plan.step_count},
-                                       {"compile_steps", std::move(steps)}};
+  report.text = fmt::format("{} -> {}\n  {}, {} of weights\n", arguments.model, arguments.output,
+                            format_bytes(compiled.artifact.bytes().size()),
+                            format_bytes(header.weights_bytes));
+  nlohmann::ordered_json json = {{"model", arguments.model},
+                                 {"output", arguments.output},
+                                 {"seconds", compiled.seconds},
+                                 {"file_bytes", compiled.artifact.bytes().size()},
+                                 {"weight_bytes", header.weights_bytes},
+                                 {"cached_kernels", compiled.cached_kernels}};
+  for (const PlanView& view : views) {
+    report.text += fmt::format("  for {}: {} kernels in {} steps, {} of code\n",
+                               view.header().target, view.plan().kernel_count,
+                               view.plan().step_count, format_bytes(view.header().code_bytes));
+    const nlohmann::ordered_json target = {{"target", view.header().target},
+                                           {"code_bytes", view.header().code_bytes},
+                                           {"kernels", view.plan().kernel_count},
+                                           {"steps", view.plan().step_count}};
+    if (&view == &views.front()) {
+      json.update(target);
+    } else {
+      json["other_targets"].push_back(target);
+    }
+  }
+  report.text += fmt::format("  compiled in {:.2f} s, {} kernels from the cache\n",
+                             compiled.seconds, compiled.cached_kernels);
+  json["compile_steps"] = describe_steps(compiled.steps, arguments.verbose, report.text);
   report.json = to_text(json);
   return report;
 }
@@ -142,6 +145,7 @@ void add_compile(CLI::App& app, Common& common, Action& chosen) {
       "  tenon compile resnet50.onnx -o resnet50.tenon\n"
       "  tenon compile bert.onnx -o bert.tenon --shape batch=1 --shape sequence=128\n"
       "  tenon compile net.onnx -o net.tenon --shape x:1x3x224x224 --target x86-64-v3\n"
+      "  tenon compile net.onnx -o net.tenon --target x86-64-v3,x86-64-v4\n"
       "  tenon compile net.onnx -o net.tn --to place && tenon compile net.tn -o net.tenon --from "
       "place");
   command.callback([arguments, &chosen] { chosen = [arguments] { return compile(*arguments); }; });

@@ -63,7 +63,9 @@ void add_compile_options(CLI::App& app, CompileArguments& arguments) {
                  "Fix sizes: x:1x3x224x224 for an input, batch=8 for a named size (repeatable)")
       ->allow_extra_args(false);
   app.add_option("--target", arguments.target,
-                 fmt::format("CPU to compile for: native, {}", fmt::join(target_names(), ", ")))
+                 fmt::format("CPU to compile for, or several with commas between them: native, {}; "
+                             "of a .tenon file, whose code to take",
+                             fmt::join(target_names(), ", ")))
       ->capture_default_str();
   app.add_option("--without", arguments.without,
                  fmt::format("Leave out a step of the pipeline (repeatable): {}",

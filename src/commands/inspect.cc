@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <ranges>
 
 #include "commands/command.h"
 #include "commands/compile_options.h"
@@ -144,6 +145,17 @@ void describe_plan(Draft& draft, const PlanView& view) {
   draft.json["bytes_moved"] = json_number(total_bytes);
 }
 
+/// The first in the report itself, the others under "other_targets".
+void describe_plans(Draft& draft, const std::vector<PlanView>& views) {
+  describe_plan(draft, views.front());
+  for (const PlanView& view : views | std::views::drop(1)) {
+    Draft other;
+    describe_plan(other, view);
+    draft.text += other.text;
+    draft.json["other_targets"].push_back(std::move(other.json));
+  }
+}
+
 void describe_unsupported(Draft& draft, const Error& error) {
   draft.text += "unsupported\n";
   for (const Diagnostic& diagnostic : error.diagnostics) {
@@ -153,8 +165,8 @@ void describe_unsupported(Draft& draft, const Error& error) {
 }
 
 Result<void> inspect_artifact(Draft& draft, const Arguments& arguments) {
-  TENON_TRY(const PlanView view, PlanView::open(arguments.model));
-  const tenon_module& plan = view.plan();
+  TENON_TRY(const std::vector<PlanView> views, PlanView::open(arguments.model));
+  const tenon_module& plan = views.front().plan();
   auto signatures = [&](const tenon_binding* bindings, uint32_t count) {
     std::vector<std::string> list;
     for (uint32_t k = 0; k < count; ++k) list.push_back(signature(plan, bindings[k]));
@@ -162,7 +174,7 @@ Result<void> inspect_artifact(Draft& draft, const Arguments& arguments) {
   };
   describe_tensors(draft, "inputs", signatures(plan.inputs, plan.input_count));
   describe_tensors(draft, "outputs", signatures(plan.outputs, plan.output_count));
-  describe_plan(draft, view);
+  describe_plans(draft, views);
   return {};
 }
 
@@ -180,7 +192,7 @@ Result<void> inspect_model(Draft& draft, const Arguments& arguments) {
   const Result<driver::CompiledModel> compiled = driver::compile(*std::move(module), options);
   end_progress();
   if (compiled) {
-    describe_plan(draft, PlanView(compiled->artifact));
+    describe_plans(draft, PlanView::of(compiled->artifact));
   } else if (compiled.error().kind == ErrorKind::kUnsupported) {
     describe_unsupported(draft, compiled.error());
   } else {

@@ -50,8 +50,7 @@ Result<bool> is_artifact(const std::filesystem::path& path) {
   return path.extension() == ".tenon" || std::memcmp(magic, TENON_MAGIC, sizeof(magic)) == 0;
 }
 
-Result<Model> Model::with_context(tenon_model* loaded, const tenon_file_header& header,
-                                  const tenon_error& load_error,
+Result<Model> Model::with_context(tenon_model* loaded, const tenon_error& load_error,
                                   const std::filesystem::path& path) {
   if (!loaded) return fail(load_error, path);
   Model model;
@@ -62,7 +61,6 @@ Result<Model> Model::with_context(tenon_model* loaded, const tenon_file_header& 
   if (!context) return fail(error, path);
   // A context goes before its model, in whatever order copies of this object go.
   model.context_ = {context, [keep = model.model_](tenon_context* c) { tenon_context_free(c); }};
-  model.target_ = std::string(header.target, strnlen(header.target, sizeof(header.target)));
   return model;
 }
 
@@ -72,10 +70,8 @@ Result<Model> Model::load(driver::Artifact artifact, uint32_t threads,
   tenon_error error = {};
   const tenon_options options = {threads, nullptr};
   const std::span<const std::byte> bytes = artifact.bytes();
-  tenon_file_header header;
-  std::memcpy(&header, bytes.data(), sizeof(header));
   tenon_model* loaded = tenon_load_memory(bytes.data(), bytes.size(), &options, &error);
-  TENON_TRY(Model model, with_context(loaded, header, error, path));
+  TENON_TRY(Model model, with_context(loaded, error, path));
   model.artifact_ = std::move(artifact);
   model.load_seconds_ = seconds_since(start);
   return model;
@@ -92,11 +88,10 @@ Result<Model> Model::open(const std::filesystem::path& path, uint32_t threads,
   }
   const auto start = std::chrono::steady_clock::now();
   tenon_error error = {};
-  const tenon_options load_options = {threads, nullptr};
+  const char* target = options.target == "native" ? nullptr : options.target.c_str();
+  const tenon_options load_options = {threads, nullptr, target};
   tenon_model* loaded = tenon_load(path.c_str(), &load_options, &error);
-  tenon_file_header header = {};
-  std::ifstream(path, std::ios::binary).read(reinterpret_cast<char*>(&header), sizeof(header));
-  TENON_TRY(Model model, with_context(loaded, header, error, path));
+  TENON_TRY(Model model, with_context(loaded, error, path));
   model.load_seconds_ = seconds_since(start);
   return model;
 }

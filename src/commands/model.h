@@ -21,7 +21,8 @@ std::unexpected<Error> fail(const tenon_error& error, const std::filesystem::pat
 /// Loaded, with one context. The plan stays as long as the model.
 class Model {
  public:
-  /// `threads` 0: as many as the process may use. `options` are for a file that is compiled.
+  /// `threads` 0: as many as the process may use. `options` are for a file that is compiled; of a
+  /// .tenon file for several targets options.target, if not "native", says whose code to take.
   static Result<Model> open(const std::filesystem::path& path, uint32_t threads,
                             const driver::CompileOptions& options);
   /// The same for what was just compiled, from the file `path` if from any.
@@ -36,7 +37,7 @@ class Model {
   double compile_seconds() const { return compile_seconds_; }
   double load_seconds() const { return load_seconds_; }
   /// What the code was compiled for.
-  const std::string& target() const { return target_; }
+  std::string target() const { return tenon_model_target(model_.get()); }
 
   /// Uninitialised tensors of the outputs' shapes under these inputs, as large as data can make
   /// them; wrong inputs are kBadInput.
@@ -46,15 +47,13 @@ class Model {
   Result<void> run(std::span<const ops::Tensor> inputs, std::span<ops::Tensor> outputs) const;
 
  private:
-  static Result<Model> with_context(tenon_model* loaded, const tenon_file_header& header,
-                                    const tenon_error& load_error,
+  static Result<Model> with_context(tenon_model* loaded, const tenon_error& load_error,
                                     const std::filesystem::path& path);
 
   std::filesystem::path path_;
   driver::Artifact artifact_;  // what the model was loaded from, unless from a file
   std::shared_ptr<tenon_model> model_;
   std::shared_ptr<tenon_context> context_;
-  std::string target_;
   double compile_seconds_ = 0, load_seconds_ = 0;
 };
 

@@ -9,36 +9,47 @@
 
 namespace tenon::commands {
 
-Result<PlanView> PlanView::open(const std::filesystem::path& path) {
+std::vector<PlanView> PlanView::all(const Read& read) {
+  std::vector<PlanView> views;
+  uint64_t at = 0;
+  do {
+    PlanView& view = views.emplace_back(PlanView());
+    tenon_file_header& header = view.header_;
+    std::memcpy(&header, read(at, sizeof(header)).get(), sizeof(header));
+    const auto plan = read(header.plan_offset, header.plan_bytes);
+    const auto info = read(header.info_offset, header.info_bytes);
+    view.memory_ = plan;
+    view.take({plan.get(), header.plan_bytes},
+              {reinterpret_cast<const char*>(info.get()), header.info_bytes});
+    at = header.next_offset;
+  } while (at != 0);
+  return views;
+}
+
+Result<std::vector<PlanView>> PlanView::open(const std::filesystem::path& path) {
   tenon_error error = {};
   if (tenon_verify_file(path.c_str(), &error) != TENON_OK) return fail(error, path);
-  PlanView view;
   std::ifstream file(path, std::ios::binary);
-  file.read(reinterpret_cast<char*>(&view.header_), sizeof(view.header_));
-  // Arrays in the section are aligned to 8 bytes.
-  auto words = std::make_shared<std::vector<uint64_t>>(view.header_.plan_bytes / 8 + 1);
-  file.seekg(static_cast<std::streamoff>(view.header_.plan_offset));
-  file.read(reinterpret_cast<char*>(words->data()),
-            static_cast<std::streamsize>(view.header_.plan_bytes));
-  std::string info(view.header_.info_bytes, '\0');
-  file.seekg(static_cast<std::streamoff>(view.header_.info_offset));
-  file.read(info.data(), static_cast<std::streamsize>(info.size()));
+  std::vector<PlanView> views = all([&](uint64_t offset, uint64_t bytes) {
+    // Arrays in the plan are aligned to 8 bytes.
+    auto words = std::make_shared<std::vector<uint64_t>>(bytes / 8 + 1);
+    auto* start = reinterpret_cast<std::byte*>(words->data());
+    file.seekg(static_cast<std::streamoff>(offset));
+    file.read(reinterpret_cast<char*>(start), static_cast<std::streamsize>(bytes));
+    return std::shared_ptr<const std::byte>(std::move(words), start);
+  });
   if (!file) return tenon::fail(ErrorKind::kIo, "cannot be read", {.file = path.string()});
-  view.memory_ = words;
-  view.read(std::as_bytes(std::span(*words)).first(view.header_.plan_bytes), info);
-  return view;
+  return views;
 }
 
-PlanView::PlanView(const driver::Artifact& artifact)
-    : memory_(std::make_shared<driver::Artifact>(artifact)) {
-  std::memcpy(&header_, artifact.bytes().data(), sizeof(header_));
-  const std::span<const std::byte> info =
-      artifact.bytes().subspan(header_.info_offset, header_.info_bytes);
-  read(artifact.bytes().subspan(header_.plan_offset, header_.plan_bytes),
-       {reinterpret_cast<const char*>(info.data()), info.size()});
+std::vector<PlanView> PlanView::of(const driver::Artifact& artifact) {
+  const auto whole = std::make_shared<driver::Artifact>(artifact);
+  return all([&](uint64_t offset, uint64_t) {
+    return std::shared_ptr<const std::byte>(whole, whole->bytes().data() + offset);
+  });
 }
 
-void PlanView::read(std::span<const std::byte> plan_section, std::string_view info) {
+void PlanView::take(std::span<const std::byte> plan_section, std::string_view info) {
   tenon_plan_header counts;
   std::memcpy(&counts, plan_section.data(), sizeof(counts));
   size_t offset = sizeof(counts);

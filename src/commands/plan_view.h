@@ -1,8 +1,9 @@
-// A .tenon file as data, whether or not this machine could run it.
+// What a .tenon file has for one target as data, whether or not this machine could run it.
 #pragma once
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -19,10 +20,11 @@ namespace tenon::commands {
 /// Header and plan of an artifact; the runtime has checked every index in it.
 class PlanView {
  public:
-  /// Checks all of the file, the hash of its weights too, before it is read: kBadModel if damaged.
-  static Result<PlanView> open(const std::filesystem::path& path);
-  /// Of an artifact that was just made.
-  explicit PlanView(const driver::Artifact& artifact);
+  /// For each of its targets. Checks all of the file, the hash of its weights too, before it is
+  /// read: kBadModel if damaged.
+  static Result<std::vector<PlanView>> open(const std::filesystem::path& path);
+  /// For each target of an artifact that was just made.
+  static std::vector<PlanView> of(const driver::Artifact& artifact);
 
   const tenon_file_header& header() const { return header_; }
   /// Without kernels and the bytes of weights.
@@ -40,7 +42,10 @@ class PlanView {
 
  private:
   PlanView() = default;
-  void read(std::span<const std::byte> plan_section, std::string_view info);
+  /// What stands at `offset` in a file; the memory stays.
+  using Read = std::function<std::shared_ptr<const std::byte>(uint64_t offset, uint64_t bytes)>;
+  static std::vector<PlanView> all(const Read& read);
+  void take(std::span<const std::byte> plan_section, std::string_view info);
 
   tenon_file_header header_ = {};
   std::shared_ptr<const void> memory_;  // of the plan section

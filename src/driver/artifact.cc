@@ -9,6 +9,7 @@
 #include <cstring>
 #include <new>
 
+#include "base/align.h"
 #include "driver/plan.h"
 #include "driver/version.h"
 
@@ -16,8 +17,6 @@ namespace tenon::driver {
 namespace {
 
 constexpr uint64_t kPage = 4096;
-
-uint64_t aligned(uint64_t offset, uint64_t to) { return (offset + to - 1) / to * to; }
 
 /// The plan section: the header, then every array aligned to 8 bytes.
 std::vector<std::byte> plan_section(const ArtifactParts& parts) {

@@ -6,10 +6,12 @@
 #include <chrono>
 #include <iterator>
 
+#include "driver/join.h"
 #include "driver/kernel_dump.h"
 #include "driver/pipeline.h"
 #include "driver/saved_data.h"
 #include "driver/state_text.h"
+#include "driver/targets.h"
 #include "import/mapped_file.h"
 #include "import/onnx.h"
 #include "import/pt2.h"
@@ -53,8 +55,8 @@ struct Work {
   Clock::time_point start = Clock::now();
 };
 
-Result<Work> begin(const std::filesystem::path& model, const CompileOptions& options) {
-  TENON_TRY(Target target, find_target(options.target));
+Result<Work> begin(const std::filesystem::path& model, Target target,
+                   const CompileOptions& options) {
   Work work{.state = {.target = std::move(target), .options = options}, .steps = {}};
   if (options.progress) options.progress(kImport);
   if (options.from.empty()) {
@@ -66,20 +68,37 @@ Result<Work> begin(const std::filesystem::path& model, const CompileOptions& opt
   return work;
 }
 
-Result<void> go_on(Work& work, std::string_view to) {
-  const std::string& from = work.state.options.from;
-  TENON_TRY(std::vector<StepReport> steps,
-            run_pipeline(work.state, from.empty() ? kImport : from, to));
-  std::ranges::move(steps, std::back_inserter(work.steps));
+Result<void> go_on(State& state, std::string_view to, std::vector<StepReport>& done) {
+  const std::string& from = state.options.from;
+  TENON_TRY(std::vector<StepReport> steps, run_pipeline(state, from.empty() ? kImport : from, to));
+  std::ranges::move(steps, std::back_inserter(done));
   return {};
 }
 
-Result<CompiledModel> finished(Work work) {
-  CompiledModel compiled{std::move(work.state.artifact), std::move(work.steps)};
-  compiled.cached_kernels = work.state.cached_kernels;
-  if (const auto kernel = work.state.options.dump_kernel) {
-    TENON_TRY(compiled.kernel_files, dump_kernel(work.state, *kernel));
+/// What is of one target only.
+Result<void> check_one_target(std::span<const Target> targets, const CompileOptions& options) {
+  const bool one = options.from.empty() && options.dump.empty() && !options.dump_kernel;
+  if (targets.size() == 1 || one) return {};
+  return fail(ErrorKind::kUsage, "text and kernels are written and read for one target at a time",
+              {}, fmt::format("give --target {}", targets.front().name));
+}
+
+/// `work` is at its first step, with the first of the targets.
+Result<CompiledModel> compile_for(std::span<const Target> targets, Work work) {
+  CompiledModel compiled;
+  std::vector<Artifact> artifacts;
+  for (const Target& target : targets) {
+    State state = &target == &targets.back() ? std::move(work.state) : work.state;
+    state.target = target;
+    TENON_TRY_DO(go_on(state, kLastStep, work.steps));
+    artifacts.push_back(state.artifact);
+    compiled.cached_kernels += state.cached_kernels;
+    if (const auto kernel = state.options.dump_kernel) {
+      TENON_TRY(compiled.kernel_files, dump_kernel(state, *kernel));
+    }
   }
+  compiled.artifact = artifacts.size() == 1 ? artifacts.front() : join(artifacts);
+  compiled.steps = std::move(work.steps);
   compiled.seconds = seconds_since(work.start);
   return compiled;
 }
@@ -98,25 +117,28 @@ Result<ir::Module> import_file(const std::filesystem::path& model, const Compile
 }
 
 Result<CompiledModel> compile(ir::Module module, const CompileOptions& options) {
-  TENON_TRY(Target target, find_target(options.target));
-  Work work{.state = {.module = std::move(module), .target = std::move(target), .options = options},
-            .steps = {}};
-  TENON_TRY_DO(go_on(work, kLastStep));
-  return finished(std::move(work));
+  TENON_TRY(const std::vector<Target> targets, find_targets(options.target));
+  TENON_TRY_DO(check_one_target(targets, options));
+  return compile_for(
+      targets,
+      {.state = {.module = std::move(module), .target = targets.front(), .options = options},
+       .steps = {}});
 }
 
 Result<CompiledModel> compile_file(const std::filesystem::path& model,
                                    const CompileOptions& options) {
-  TENON_TRY(Work work, begin(model, options));
-  TENON_TRY_DO(go_on(work, kLastStep));
-  return finished(std::move(work));
+  TENON_TRY(const std::vector<Target> targets, find_targets(options.target));
+  TENON_TRY_DO(check_one_target(targets, options));
+  TENON_TRY(Work work, begin(model, targets.front(), options));
+  return compile_for(targets, std::move(work));
 }
 
 Result<std::vector<StepReport>> compile_to_text(const std::filesystem::path& model,
                                                 std::string_view to, const CompileOptions& options,
                                                 const std::filesystem::path& output) {
-  TENON_TRY(Work work, begin(model, options));
-  TENON_TRY_DO(go_on(work, to));
+  TENON_TRY(Target target, find_target(options.target));
+  TENON_TRY(Work work, begin(model, std::move(target), options));
+  TENON_TRY_DO(go_on(work.state, to, work.steps));
   std::vector<const ir::Module*> modules = {&work.state.module};
   if (work.state.prepare) modules.push_back(&work.state.prepare->module);
   TENON_TRY_DO(save_data(modules, data_path(output)));

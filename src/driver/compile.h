@@ -19,7 +19,7 @@
 namespace tenon::driver {
 
 struct CompileOptions {
-  std::string target = "native";
+  std::string target = "native";  ///< or several with commas between them: code for each
   int threads = 1;                ///< to compile with
   std::set<std::string> without;  ///< steps to leave out: optional_step_names()
   std::string from;  ///< the model is the text of the state after this step; empty: a model file

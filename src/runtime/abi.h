@@ -156,14 +156,19 @@ typedef struct tenon_module {
 /* A .tenon file: this header, then sections at the offsets it gives, each aligned to 64 bytes, code
  * and weights to 4096; a section of 0 bytes may have any aligned offset inside the file. All
  * numbers are little-endian; arrays are the structs above, `kernels` as uint64 offsets into the
- * code. */
+ * code.
+ *
+ * A file for several targets has a header for each, the most capable first, with a plan and code of
+ * its own and the same inputs and outputs. All have one weights section; it holds what is equal for
+ * two targets once. */
 #define TENON_MAGIC "TENONMDL"
 typedef struct tenon_file_header {
   char magic[8];
   uint32_t abi_version;
   uint32_t header_bytes;
-  char target[32];   /* of the code: "x86-64-v3"; checked against the CPU */
-  char compiler[32]; /* version of the compiler that wrote the file */
+  char target[32];      /* of the code: "x86-64-v3"; checked against the CPU */
+  char compiler[32];    /* version of the compiler that wrote the file */
+  uint64_t next_offset; /* of the header for the next target, behind this one; 0: none */
   uint64_t plan_offset, plan_bytes;
   uint64_t code_offset, code_bytes;
   uint64_t weights_offset, weights_bytes;
@@ -222,6 +227,8 @@ typedef struct tenon_options {
                              the same number share one pool */
   const tenon_pool* pool; /* instead of the runtime's pool; copied, what it points to must outlive
                              the model */
+  const char* target;     /* whose code to take of a file for several targets; NULL: the first that
+                             the CPU can run */
 } tenon_options;
 
 /* Loads a file; its weights are mapped, not read. NULL and a filled error when it fails; options
@@ -243,6 +250,8 @@ TENON_API int32_t tenon_verify_file(const char* path, tenon_error* error);
 /* The plan, for tools. */
 TENON_API const tenon_module* tenon_model_module(const tenon_model* model);
 TENON_API uint32_t tenon_model_threads(const tenon_model* model);
+/* What the model's code was compiled for; empty for a module in memory. */
+TENON_API const char* tenon_model_target(const tenon_model* model);
 /* What a call needs beyond weights and the caller's tensors. */
 typedef struct tenon_memory {
   uint64_t arena;   /* for all intermediate values */

@@ -33,10 +33,13 @@ int32_t damaged(const char* source, const char* what, tenon_error* error) {
               what);
 }
 
-int32_t read_header(Bytes bytes, const char* source, tenon_file_header& header,
+/// Of the header at `at`, which lies inside the file.
+int32_t read_header(Bytes file, uint64_t at, const char* source, tenon_file_header& header,
                     tenon_error* error) {
+  const Bytes bytes = file.subspan(at);
   if (bytes.size() < sizeof header.magic ||
       std::memcmp(bytes.data(), TENON_MAGIC, sizeof header.magic) != 0) {
+    if (at > 0) return damaged(source, "a header of it is not where it should be", error);
     return fail(error, TENON_ERROR_FORMAT, "%s: not a .tenon file", source);
   }
   // The version comes first: another one may have another header.
@@ -59,6 +62,11 @@ int32_t read_header(Bytes bytes, const char* source, tenon_file_header& header,
   if (!std::memchr(header.target, 0, sizeof header.target) ||
       !std::memchr(header.compiler, 0, sizeof header.compiler)) {
     return damaged(source, "a name in its header does not end", error);
+  }
+  // Headers come one behind the other: there is a last one.
+  const uint64_t next = header.next_offset;
+  if (next != 0 && (next <= at || next >= file.size() || next % 64 != 0)) {
+    return damaged(source, "the header for its next target is out of place", error);
   }
   return TENON_OK;
 }
@@ -138,6 +146,23 @@ bool read_plan(Bytes plan, Image& image) {
   return reader.exact();
 }
 
+/// Refuses when this machine cannot run code for `target`.
+int32_t check_cpu(const char* target, const char* source, tenon_error* error) {
+  switch (cpu_fit(target)) {
+    case Fit::kRuns: return TENON_OK;
+    case Fit::kTooOld:
+      return fail(error, TENON_ERROR_CPU,
+                  "%s: compiled for '%s', but this CPU lacks instructions of it: compile the model "
+                  "for this machine",
+                  source, target);
+    case Fit::kUnknownTarget: break;
+  }
+  return fail(error, TENON_ERROR_CPU,
+              "%s: compiled for '%s', which this runtime does not know: compile the model for this "
+              "machine",
+              source, target);
+}
+
 }  // namespace
 
 bool Image::set_code(const void* code) {
@@ -150,10 +175,10 @@ bool Image::set_code(const void* code) {
   return true;
 }
 
-int32_t read_image(Bytes bytes, const char* source, Weights weights, Image& image,
+int32_t read_image(Bytes bytes, uint64_t at, const char* source, Weights weights, Image& image,
                    tenon_error* error) {
   tenon_file_header& header = image.header;
-  if (int32_t code = read_header(bytes, source, header, error)) return code;
+  if (int32_t code = read_header(bytes, at, source, header, error)) return code;
   const Section sections[] = {
       {"plan", header.plan_offset, header.plan_bytes, 64},
       {"code", header.code_offset, header.code_bytes, 4096},
@@ -185,20 +210,32 @@ int32_t read_image(Bytes bytes, const char* source, Weights weights, Image& imag
   return check_module(image.module, source, error);
 }
 
-int32_t check_cpu(const char* target, const char* source, tenon_error* error) {
-  switch (cpu_fit(target)) {
-    case Fit::kRuns: return TENON_OK;
-    case Fit::kTooOld:
-      return fail(error, TENON_ERROR_CPU,
-                  "%s: compiled for '%s', but this CPU lacks instructions of it: compile the model "
-                  "for this machine",
-                  source, target);
-    case Fit::kUnknownTarget: break;
+int32_t read_fitting_image(Bytes bytes, const char* source, const char* target, Image& image,
+                           tenon_error* error) {
+  for (uint64_t at = 0;;) {
+    tenon_file_header header;
+    if (int32_t code = read_header(bytes, at, source, header, error)) return code;
+    const bool fits = target ? std::strcmp(target, header.target) == 0
+                             : cpu_fit(header.target) == Fit::kRuns || header.next_offset == 0;
+    if (fits) {
+      if (int32_t code = read_image(bytes, at, source, Weights::kTrust, image, error)) return code;
+      return check_cpu(header.target, source, error);
+    }
+    at = header.next_offset;
+    if (at == 0) {
+      return fail(error, TENON_ERROR_CPU, "%s: it has no code for '%s'", source, target);
+    }
   }
-  return fail(error, TENON_ERROR_CPU,
-              "%s: compiled for '%s', which this runtime does not know: compile the model for this "
-              "machine",
-              source, target);
+}
+
+int32_t verify_images(Bytes bytes, const char* source, tenon_error* error) {
+  uint64_t at = 0;
+  do {
+    Image image;
+    if (int32_t code = read_image(bytes, at, source, Weights::kVerify, image, error)) return code;
+    at = image.header.next_offset;
+  } while (at != 0);
+  return TENON_OK;
 }
 
 }  // namespace tenon::runtime

@@ -9,8 +9,8 @@
 
 namespace tenon::runtime {
 
-/// A checked file: where its parts are, as offsets and as a module that points into the bytes. The
-/// module's kernels are null until `set_code`.
+/// What a checked file has for one target: where its parts are, as offsets and as a module that
+/// points into the bytes. The module's kernels are null until `set_code`.
 struct Image {
   tenon_file_header header;
   tenon_module module;
@@ -24,13 +24,18 @@ struct Image {
 /// Which hashes to verify beyond header, plan and code.
 enum class Weights { kTrust, kVerify };
 
-/// Fills `image` from the bytes of a file, checking all but the CPU. Gives TENON_OK, or
-/// TENON_ERROR_FORMAT with a sentence that starts with `source`. `bytes` must be 8-byte aligned and
-/// outlive the image.
-int32_t read_image(std::span<const std::byte> bytes, const char* source, Weights weights,
-                   Image& image, tenon_error* error);
+/// Fills `image` from the bytes of a file, by the header at the offset `at`, checking all but the
+/// CPU. Gives TENON_OK, or TENON_ERROR_FORMAT with a sentence that starts with `source`. `bytes`
+/// must be 8-byte aligned and outlive the image.
+int32_t read_image(std::span<const std::byte> bytes, uint64_t at, const char* source,
+                   Weights weights, Image& image, tenon_error* error);
 
-/// Refuses with TENON_ERROR_CPU when this machine cannot run code for `target`.
-int32_t check_cpu(const char* target, const char* source, tenon_error* error);
+/// The same for code that this machine can run: for `target`, or where that is null for the first
+/// target of the file that fits. TENON_ERROR_CPU when there is none.
+int32_t read_fitting_image(std::span<const std::byte> bytes, const char* source, const char* target,
+                           Image& image, tenon_error* error);
+
+/// Checks what the file has for every target, and the hash of the weights.
+int32_t verify_images(std::span<const std::byte> bytes, const char* source, tenon_error* error);
 
 }  // namespace tenon::runtime

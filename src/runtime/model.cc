@@ -78,6 +78,7 @@ tenon_model* from_image(Image& image, Mapping file, Mapping code, const tenon_op
     return out_of_memory(source, error);
   }
   model->module = image.module;
+  std::memcpy(model->target, image.header.target, sizeof model->target);
   model->kernels = std::move(image.kernels);
   model->file = std::move(file);
   model->code = std::move(code);
@@ -94,8 +95,8 @@ tenon_model* tenon_load(const char* path, const tenon_options* options, tenon_er
   Mapping mapping;
   if (map_file(file, path, mapping, error)) return nullptr;
   Image image;
-  if (read_image({mapping.data(), mapping.size()}, path, Weights::kTrust, image, error) ||
-      check_cpu(image.header.target, path, error)) {
+  const char* target = options ? options->target : nullptr;
+  if (read_fitting_image({mapping.data(), mapping.size()}, path, target, image, error)) {
     return nullptr;
   }
   Mapping code;
@@ -118,10 +119,8 @@ tenon_model* tenon_load_memory(const void* bytes, size_t count, const tenon_opti
   }
   auto* start = static_cast<const std::byte*>(bytes);
   Image image;
-  if (read_image({start, count}, kInMemory, Weights::kTrust, image, error) ||
-      check_cpu(image.header.target, kInMemory, error)) {
-    return nullptr;
-  }
+  const char* target = options ? options->target : nullptr;
+  if (read_fitting_image({start, count}, kInMemory, target, image, error)) return nullptr;
   Mapping code;
   if (image.header.code_bytes > 0) {
     code = Mapping::copy_of_code(start + image.header.code_offset, image.header.code_bytes);
@@ -148,10 +147,11 @@ int32_t tenon_verify_file(const char* path, tenon_error* error) {
   File file(path);
   Mapping mapping;
   if (int32_t code = map_file(file, path, mapping, error)) return code;
-  Image image;
-  return read_image({mapping.data(), mapping.size()}, path, Weights::kVerify, image, error);
+  return verify_images({mapping.data(), mapping.size()}, path, error);
 }
 
 const tenon_module* tenon_model_module(const tenon_model* model) { return &model->module; }
 
 uint32_t tenon_model_threads(const tenon_model* model) { return model->pool.threads; }
+
+const char* tenon_model_target(const tenon_model* model) { return model->target; }

@@ -12,6 +12,7 @@
 /// Read-only once loaded, so that any number of contexts can share it.
 struct tenon_model : tenon::runtime::Allocated {
   tenon_module module = {};
+  char target[sizeof(tenon_file_header::target)] = {};  ///< of the code; empty in memory
   tenon::runtime::Mapping file;  ///< holds plan and weights; empty for a module in memory
   tenon::runtime::Mapping code;
   tenon::runtime::Array<tenon_kernel> kernels;

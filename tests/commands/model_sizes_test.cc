@@ -11,7 +11,7 @@ namespace {
 std::string row(const std::string& name, const ir::Module& module, const std::string& target) {
   const Result<driver::CompiledModel> compiled = driver::compile(module, {.target = target});
   if (!compiled) throw std::runtime_error(compiled.error().text());
-  const PlanView view(compiled->artifact);
+  const PlanView view = PlanView::of(compiled->artifact).front();
   return fmt::format("{:<14} {:<12} {:>8} {:>9} {:>8} {:>9}", name, target,
                      view.plan().kernel_count, view.memory()->arena, view.header().code_bytes,
                      view.header().weights_bytes);

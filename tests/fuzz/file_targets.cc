@@ -19,7 +19,7 @@
 namespace tenon::fuzz {
 namespace {
 
-std::string artifact_seed() {
+std::string artifact_seed(const std::string& target) {
   ir::Module module;
   const ir::Dim batch = module.dims.symbol("batch");
   const ir::ValueId x = module.add_input({ir::DType::kFloat32, {batch, 3}}, "x");
@@ -34,7 +34,7 @@ std::string artifact_seed() {
   }
   module.graph.outputs = {y};
   module.graph.output_names = {"y"};
-  const auto compiled = driver::compile(std::move(module), {});
+  const auto compiled = driver::compile(std::move(module), {.target = target});
   if (!compiled) throw std::runtime_error(compiled.error().text());
   const std::span<const std::byte> bytes = compiled->artifact.bytes();
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -47,16 +47,19 @@ bool inside(const std::string& file, uint64_t offset, uint64_t bytes) {
 /// Makes the hashes right, so that what they guard is looked at.
 void hash_again(std::string& file) {
   tenon_file_header header;
-  if (file.size() < sizeof(header)) return;
-  std::memcpy(&header, file.data(), sizeof(header));
-  auto hash = [&](uint64_t offset, uint64_t bytes, uint64_t& to) {
-    if (inside(file, offset, bytes)) to = XXH64(file.data() + offset, bytes, 0);
-  };
-  hash(header.plan_offset, header.plan_bytes, header.plan_hash);
-  hash(header.code_offset, header.code_bytes, header.code_hash);
-  header.header_hash = 0;
-  header.header_hash = XXH64(&header, sizeof(header), 0);
-  std::memcpy(file.data(), &header, sizeof(header));
+  for (uint64_t at = 0; inside(file, at, sizeof(header));) {
+    std::memcpy(&header, file.data() + at, sizeof(header));
+    auto hash = [&](uint64_t offset, uint64_t bytes, uint64_t& to) {
+      if (inside(file, offset, bytes)) to = XXH64(file.data() + offset, bytes, 0);
+    };
+    hash(header.plan_offset, header.plan_bytes, header.plan_hash);
+    hash(header.code_offset, header.code_bytes, header.code_hash);
+    header.header_hash = 0;
+    header.header_hash = XXH64(&header, sizeof(header), 0);
+    std::memcpy(file.data() + at, &header, sizeof(header));
+    if (header.next_offset <= at) break;
+    at = header.next_offset;
+  }
 }
 
 /// Loads the file and plans a call; nothing of its code runs.
@@ -107,7 +110,11 @@ std::string npz_seed() {
 
 }  // namespace
 
-Target artifact_target() { return {.name = "artifact", .seeds = {artifact_seed()}, .read = load}; }
+Target artifact_target() {
+  return {.name = "artifact",
+          .seeds = {artifact_seed("native"), artifact_seed("x86-64-v3,x86-64-v4")},
+          .read = load};
+}
 
 Target npy_target() {
   return {

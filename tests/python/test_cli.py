@@ -328,6 +328,29 @@ def test_check_passes_and_fails_by_tolerance(tmp_path):
     tenon("check", tmp_path / "m.tenon", code=USAGE)
 
 
+def test_one_file_for_several_targets(linear, tmp_path):
+    artifact, inputs = tmp_path / "m.tenon", tmp_path / "in.npz"
+    report = tenon_json("compile", linear, "-o", artifact, "--target", "x86-64-v3,x86-64-v4")
+    assert report["target"] == "x86-64-v4" and [t["target"] for t in report["other_targets"]] == ["x86-64-v3"]
+    inspected = tenon_json("inspect", artifact)
+    assert inspected["target"] == "x86-64-v4" and inspected["other_targets"][0]["target"] == "x86-64-v3"
+    text = tenon("inspect", artifact).stdout
+    assert "for x86-64-v4" in text and "for x86-64-v3" in text
+    x = numpy.ones((2, 6), numpy.float32)
+    numpy.savez(inputs, x=x)
+    for model in (artifact, linear):
+        target = "x86-64-v3" if model == artifact else "x86-64-v3,x86-64-v4"
+        tenon("run", model, "--inputs", inputs, "--outputs", tmp_path / "out.npz", "--target", target)
+        assert numpy.allclose(numpy.load(tmp_path / "out.npz")["y"], numpy.maximum(x @ WEIGHT, 0), atol=1e-5)
+    assert tenon_json("bench", artifact, "--seconds", "0.1", "--target", "x86-64-v3", "--inputs", inputs)["target"] == "x86-64-v3"
+    assert tenon_json("check", linear, "--inputs", inputs, "--target", "x86-64-v3,x86-64-v4")["passes"]
+    missing = tenon("run", artifact, "--inputs", inputs, "--outputs", tmp_path / "o.npz", "--target", "neoverse-n1", code=UNSUPPORTED)
+    assert "no code for 'neoverse-n1'" in missing.stderr
+    assert "twice" in tenon("compile", linear, "-o", artifact, "--target", "x86-64-v3,x86-64-v3", code=USAGE).stderr
+    one = tenon("compile", linear, "-o", artifact, "--target", "x86-64-v3,x86-64-v4", "--dump-kernel", "0", code=USAGE)
+    assert "one target at a time" in one.stderr
+
+
 def test_inspect_a_model_and_its_artifact(linear, tmp_path):
     report = tenon_json("inspect", linear)
     assert report["inputs"] == ["x: f32[batch, 6]"] and report["outputs"][0] == "y: f32[batch, 5]"

@@ -177,6 +177,70 @@ TEST(File, RefusesAnotherVersionAndAnotherCpu) {
                "compile the model for this machine");
 }
 
+/// The demo for a target that nothing can run, then for this machine, with one plan and code.
+FileBytes file_for_two_targets() {
+  FileBytes one = demo_file();
+  const uint64_t second = (one.size() + 63) / 64 * 64;
+  FileBytes file(second + sizeof(tenon_file_header));
+  std::memcpy(file.data(), one.data(), one.size());
+  std::memcpy(file.data() + second, one.data(), sizeof(tenon_file_header));
+  std::strcpy(file.header().target, "quantum-v7");
+  file.header().next_offset = second;
+  file.seal_header();
+  return file;
+}
+
+TEST(File, OfSeveralTargetsTheFirstThatFitsIsTaken) {
+  FileBytes bytes = file_for_two_targets();
+  Model model(tenon_load_memory(bytes.data(), bytes.size(), nullptr, nullptr));
+  expect_demo_runs(model);
+  EXPECT_STREQ(tenon_model_target(model.get()), host_target());
+  TemporaryFile file(bytes);
+  tenon_error error = {};
+  expect_demo_runs(Model(tenon_load(file.path(), nullptr, &error)));
+  EXPECT_EQ(tenon_verify_file(file.path(), &error), TENON_OK) << error.message;
+}
+
+TEST(File, ATargetIsTakenByName) {
+  FileBytes file = file_for_two_targets();
+  auto load = [&](const char* target, tenon_error& error) {
+    const tenon_options options = {1, nullptr, target};
+    return Model(tenon_load_memory(file.data(), file.size(), &options, &error));
+  };
+  tenon_error error = {};
+  expect_demo_runs(load(host_target(), error));
+  EXPECT_FALSE(load("quantum-v7", error));
+  EXPECT_EQ(error.code, TENON_ERROR_CPU);
+  EXPECT_FALSE(load("abacus", error));
+  EXPECT_EQ(error.code, TENON_ERROR_CPU);
+  EXPECT_STREQ(error.message, "model in memory: it has no code for 'abacus'");
+}
+
+TEST(File, RefusesHeadersOutOfPlace) {
+  FileBytes good = file_for_two_targets();
+  const uint64_t second = good.header().next_offset;
+  for (uint64_t next : {uint64_t{1}, uint64_t{64}, second - 64, second + 64, UINT64_MAX - 63}) {
+    FileBytes file = file_for_two_targets();
+    file.header().next_offset = next;
+    file.seal_header();
+    EXPECT_EQ(refusal(file).code, TENON_ERROR_FORMAT) << next;
+  }
+  for (uint64_t back : {uint64_t{64}, second}) {
+    FileBytes file = file_for_two_targets();
+    auto& header = *reinterpret_cast<tenon_file_header*>(file.data() + second);
+    std::strcpy(header.target, "quantum-v8");
+    header.next_offset = back;
+    header.header_hash = 0;
+    header.header_hash = XXH64(&header, sizeof header, 0);
+    EXPECT_EQ(refusal(file).code, TENON_ERROR_FORMAT) << back;
+  }
+  for (size_t at = second; at < good.size(); ++at) {
+    good.data()[at] ^= std::byte{1};
+    EXPECT_EQ(refusal(good).code, TENON_ERROR_FORMAT) << at;
+    good.data()[at] ^= std::byte{1};
+  }
+}
+
 TEST(File, RefusesSectionsOutOfPlace) {
   using Change = void (*)(tenon_file_header&);
   const Change changes[] = {

@@ -16,7 +16,8 @@ namespace tenon::testing {
 
 struct RunOptions {
   uint32_t threads = 1;
-  bool poisoned = false;  ///< by testing/poison.h
+  bool poisoned = false;         ///< by testing/poison.h
+  const char* target = nullptr;  ///< as tenon_options has it
 };
 
 class LoadedModel {
@@ -38,10 +39,13 @@ class LoadedModel {
 /// The module of a .tenon file in memory.
 class LoadedArtifact {
  public:
-  explicit LoadedArtifact(driver::Artifact artifact, uint32_t threads = 1)
+  explicit LoadedArtifact(driver::Artifact artifact, uint32_t threads = 1,
+                          const char* target = nullptr)
       : artifact_(std::move(artifact)),
         model_(threads, [&](const tenon_options* options, tenon_error* error) {
-          return tenon_load_memory(artifact_.bytes().data(), artifact_.bytes().size(), options,
+          tenon_options with_target = *options;
+          with_target.target = target;
+          return tenon_load_memory(artifact_.bytes().data(), artifact_.bytes().size(), &with_target,
                                    error);
         }) {}
   const tenon_module* module() const { return tenon_model_module(model_.get()); }
@@ -97,7 +101,7 @@ inline std::vector<ops::Tensor> run_module(const tenon_module& module,
 inline std::vector<ops::Tensor> run_artifact(const driver::Artifact& artifact,
                                              std::span<const ops::Tensor> inputs,
                                              const RunOptions& run = {}) {
-  return run_module(*LoadedArtifact(artifact).module(), inputs, run);
+  return run_module(*LoadedArtifact(artifact, run.target).module(), inputs, run);
 }
 
 }  // namespace tenon::testing
