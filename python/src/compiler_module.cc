@@ -3,6 +3,7 @@
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/set.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <cstring>
@@ -18,9 +19,12 @@ using tenon::driver::CompiledModel;
 
 namespace {
 
-/// (kind, text): the package raises its own exception from it.
+/// (kind, text, names of nodes): the package raises its own exception from it.
 nb::object describe(const tenon::Error& error) {
-  return nb::make_tuple(std::string(tenon::to_string(error.kind)), error.text());
+  std::vector<std::string> nodes;
+  for (const tenon::Diagnostic& diagnostic : error.diagnostics)
+    nodes.push_back(diagnostic.where.node);
+  return nb::make_tuple(std::string(tenon::to_string(error.kind)), error.text(), nodes);
 }
 
 /// A CompiledModel, or what `describe` gives.
@@ -72,9 +76,36 @@ nb::list optional_steps() {
   return list;
 }
 
+/// Address of dense elements, dtype numbered as in runtime/abi.h, shape.
+using Elements = std::tuple<uint64_t, uint8_t, std::vector<int64_t>>;
+
+/// A CompiledModel, or what `describe` gives.
+nb::object compile_aten(const std::string& graph, const std::map<std::string, Elements>& parameters,
+                        const std::string& target, std::set<std::string> without,
+                        const std::string& cache) {
+  tenon::driver::CompileOptions options;
+  options.target = target;
+  options.without = std::move(without);
+  options.cache = tenon::driver::cache_folder(cache);
+  tenon::driver::Parameters given;
+  for (const auto& [name, elements] : parameters) {
+    const auto& [address, dtype, shape] = elements;
+    given[name] = {{static_cast<tenon::ir::DType>(dtype), {shape.begin(), shape.end()}},
+                   reinterpret_cast<const std::byte*>(address)};
+  }
+  tenon::Result<CompiledModel> compiled = [&] {
+    nb::gil_scoped_release unlocked;
+    return tenon::driver::compile_aten(graph, given, options);
+  }();
+  if (!compiled) return describe(compiled.error());
+  return nb::cast(std::move(*compiled));
+}
+
 }  // namespace
 
 NB_MODULE(_compiler, m) {
+  // PyTorch keeps what it compiled until the process ends.
+  nb::set_leak_warnings(false);
   nb::class_<CompiledModel>(m, "CompiledModel")
       .def_prop_ro("address",
                    [](const CompiledModel& c) {
@@ -107,4 +138,7 @@ NB_MODULE(_compiler, m) {
   m.def("target", &target, nb::arg("name"));
   m.def("roofline", &roofline, nb::arg("threads"), nb::arg("vector_bytes"));
   m.def("optional_steps", &optional_steps);
+  m.def("compile_aten", &compile_aten, nb::arg("graph"), nb::arg("parameters"), nb::arg("target"),
+        nb::arg("without"), nb::arg("cache"));
+  m.def("imports_aten", &tenon::driver::imports_aten, nb::arg("name"));
 }

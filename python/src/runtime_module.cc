@@ -2,6 +2,7 @@
 #define NPY_NO_DEPRECATED_API NPY_1_7_API_VERSION
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 #include <numpy/arrayobject.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "openmp_team.h"
 #include "runtime/abi.h"
 
 namespace nb = nanobind;
@@ -108,6 +110,42 @@ class Model {
     return run(inputs);
   }
 
+  /// Runs on tensors that the caller lays out: the addresses of dense inputs of the dtypes that
+  /// `describe` gives, all their sizes one after another, and the addresses of the outputs, which
+  /// have room for what `shapes` says.
+  void run_at(nb::list addresses, nb::list sizes, nb::list results) {
+    const uint32_t in_count = module_->input_count, out_count = module_->output_count;
+    Few<tenon_tensor> in(in_count), out(out_count);
+    lay_out(addresses, sizes, in);
+    if (results.size() != out_count) raise(package.argument_error, "wrong number of outputs");
+    for (uint32_t k = 0; k < out_count; ++k) out[k].data = address(results, k);
+    Lease lease{*this, take_context()};
+    tenon_error error;
+    int32_t status;
+    {
+      nb::gil_scoped_release unlocked;
+      status = tenon_run(lease.context, in.data(), out.data(), &error);
+    }
+    if (status != TENON_OK) raise(error);
+  }
+
+  /// The outputs' shapes for such inputs.
+  nb::list shapes(nb::list addresses, nb::list sizes) {
+    const uint32_t out_count = module_->output_count;
+    Few<tenon_tensor> in(module_->input_count), out(out_count);
+    lay_out(addresses, sizes, in);
+    Lease lease{*this, take_context()};
+    tenon_error error;
+    if (tenon_infer(lease.context, in.data(), out.data(), &error) != TENON_OK) raise(error);
+    nb::list list;
+    for (uint32_t k = 0; k < out_count; ++k) {
+      nb::list shape;
+      for (uint32_t axis = 0; axis < out[k].rank; ++axis) shape.append(out[k].dims[axis]);
+      list.append(nb::tuple(shape));
+    }
+    return list;
+  }
+
   nb::list describe(bool outputs) const {
     nb::list list;
     const uint32_t count = outputs ? module_->output_count : module_->input_count;
@@ -194,6 +232,31 @@ class Model {
   void give_back(tenon_context* context) {
     std::lock_guard lock(mutex_);
     idle_.push_back(context);
+  }
+
+  static void* address(const nb::list& addresses, size_t k) {
+    void* pointer = PyLong_AsVoidPtr(PyList_GET_ITEM(addresses.ptr(), static_cast<Py_ssize_t>(k)));
+    if (!pointer && PyErr_Occurred()) throw nb::python_error();
+    return pointer;
+  }
+
+  void lay_out(const nb::list& addresses, const nb::list& sizes, Few<tenon_tensor>& in) const {
+    if (addresses.size() != module_->input_count)
+      raise(package.argument_error, wrong_count(addresses.size()));
+    size_t next = 0;
+    for (uint32_t k = 0; k < module_->input_count; ++k) {
+      const tenon_binding& binding = module_->inputs[k];
+      in[k].data = address(addresses, k);
+      in[k].dtype = binding.dtype;
+      in[k].rank = binding.rank;
+      for (uint32_t axis = 0; axis < binding.rank; ++axis, ++next) {
+        if (next >= sizes.size()) raise(package.argument_error, "too few sizes");
+        in[k].dims[axis] =
+            PyLong_AsLongLong(PyList_GET_ITEM(sizes.ptr(), static_cast<Py_ssize_t>(next)));
+        if (in[k].dims[axis] == -1 && PyErr_Occurred()) throw nb::python_error();
+      }
+    }
+    if (next != sizes.size()) raise(package.argument_error, "too many sizes");
   }
 
   /// The argument as a dense tensor; `held` keeps what had to be made for it.
@@ -302,10 +365,12 @@ void load(Model* self, const std::string& path, uint32_t threads) {
   new (self) Model(model, nb::none());
 }
 
-void load_memory(Model* self, nb::object buffer, uint64_t address, uint64_t bytes,
-                 uint32_t threads) {
+void load_memory(Model* self, nb::object buffer, uint64_t address, uint64_t bytes, uint32_t threads,
+                 bool on_openmp) {
   tenon_error error = {};
-  const tenon_options options = {threads, nullptr};
+  tenon_options options = {threads, nullptr};
+  const tenon_pool team = openmp_team(threads);
+  if (on_openmp && team.run) options.pool = &team;
   tenon_model* model =
       tenon_load_memory(reinterpret_cast<const void*>(address), bytes, &options, &error);
   if (!model) raise(error);
@@ -328,6 +393,35 @@ PyObject* call(PyObject* self, PyObject* args, PyObject* kwargs) {
   return nullptr;
 }
 
+/// A line of memory of each of some tensors as it was when this was made, to see whether somebody
+/// wrote there since.
+class Probe {
+ public:
+  /// Addresses and sizes in bytes; the line in the middle of each is kept.
+  Probe(const std::vector<uint64_t>& addresses, const std::vector<uint64_t>& bytes) {
+    for (size_t k = 0; k < addresses.size(); ++k) {
+      Line line = {reinterpret_cast<const char*>(addresses[k]), std::min<size_t>(bytes[k], 64), {}};
+      line.place += (bytes[k] - line.count) / 2;
+      std::copy_n(line.place, line.count, line.bytes.data());
+      lines_.push_back(line);
+    }
+  }
+  /// The tensors must still be there.
+  bool same() const {
+    return std::ranges::all_of(lines_, [](const Line& line) {
+      return std::equal(line.place, line.place + line.count, line.bytes.data());
+    });
+  }
+
+ private:
+  struct Line {
+    const char* place;
+    size_t count;
+    std::array<char, 64> bytes;
+  };
+  std::vector<Line> lines_;
+};
+
 int import_numpy() {
   import_array1(-1);
   return 0;
@@ -336,17 +430,25 @@ int import_numpy() {
 }  // namespace
 
 NB_MODULE(_runtime, m) {
+  // PyTorch keeps what it compiled until the process ends.
+  nb::set_leak_warnings(false);
   if (import_numpy() < 0) throw nb::python_error();
   static PyType_Slot slots[] = {{Py_tp_call, reinterpret_cast<void*>(&call)}, {0, nullptr}};
   nb::class_<Model>(m, "Model", nb::type_slots(slots))
       .def("__init__", &load, nb::arg("path"), nb::arg("threads"))
       .def("__init__", &load_memory, nb::arg("buffer"), nb::arg("address"), nb::arg("bytes"),
-           nb::arg("threads"))
+           nb::arg("threads"), nb::arg("on_openmp") = false)
+      .def("_run_at", &Model::run_at, nb::arg("addresses"), nb::arg("sizes"), nb::arg("results"))
+      .def("_shapes", &Model::shapes, nb::arg("addresses"), nb::arg("sizes"))
       .def("_describe", &Model::describe, nb::arg("outputs"))
       .def("_profile", &Model::profile, nb::arg("on"))
       .def("_profile_times", &Model::profile_times)
       .def_prop_ro("threads", &Model::threads, "How many threads a call uses at most.")
       .def_prop_ro("weight_bytes", &Model::weight_bytes, "Bytes of weights, packed.");
+  nb::class_<Probe>(m, "Probe")
+      .def(nb::init<const std::vector<uint64_t>&, const std::vector<uint64_t>&>(),
+           nb::arg("addresses"), nb::arg("bytes"))
+      .def("same", &Probe::same);
   m.def("set_package",
         [](nb::list errors, nb::object argument_error, nb::object adopt, nb::object release) {
           for (size_t code = 0; code < package.errors.size(); ++code)

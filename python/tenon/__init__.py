@@ -12,6 +12,9 @@
 True
 """
 
+from importlib import import_module as _import_module
+from typing import Any as _Any
+
 from ._errors import (
     ArgumentError,
     Error,
@@ -27,9 +30,21 @@ from ._errors import (
 from ._model import Model, StepTime, Tensor, compile, load
 from .verdict import Verdict, verdict
 
+# What needs torch is imported when it is used.
+_WITH_TORCH = {"Decision": "_guard", "Explanation": "_explain", "decisions": "_backend", "explain": "_explain", "repack": "_backend", "replace": "_backend"}
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _WITH_TORCH:
+        return getattr(_import_module(f".{_WITH_TORCH[name]}", __name__), name)
+    raise AttributeError(f"module 'tenon' has no attribute '{name}'")
+
+
 __all__ = [
     "ArgumentError",
+    "Decision",
     "Error",
+    "Explanation",
     "FileError",
     "InputError",
     "Model",
@@ -43,7 +58,11 @@ __all__ = [
     "UsageError",
     "Verdict",
     "compile",
+    "decisions",
+    "explain",
     "load",
+    "repack",
+    "replace",
     "verdict",
 ]
 __version__ = "0.1.0"

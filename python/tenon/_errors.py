@@ -65,6 +65,6 @@ BY_CODE = [Error, FileError, ModelError, UnsupportedError, InputError, RunError,
 _BY_KIND = {c.kind: c for c in (Error, UsageError, FileError, ModelError, UnsupportedError, ShapeError, InputError, RunError)}
 
 
-def of_kind(kind, message):
+def of_kind(kind, message, nodes=()):
     """The exception for an error of the compiler."""
     return _BY_KIND[kind](message)

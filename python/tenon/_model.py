@@ -7,7 +7,8 @@ import shutil
 import tempfile
 from typing import Any, Iterable, Mapping, NamedTuple, Sequence, Union
 
-from . import _arrays, _errors, _runtime
+from . import _arrays, _errors, _export, _runtime
+from ._guard import Decision, Guard
 
 _runtime.set_package(_errors.BY_CODE, _errors.ArgumentError, _arrays.adopt, _arrays.release)
 
@@ -106,20 +107,60 @@ class Model(_runtime.Model):
         return [StepTime(name, seconds / runs, flops, size) for name, seconds, flops, size in times]
 
 
+class GuardedModel:
+    """A compiled model beside the PyTorch module that it was made from: the first calls for each set of input shapes measure
+    both, then the faster is kept.
+
+    >>> module = torch.nn.Linear(4, 3)
+    >>> x = torch.ones(1, 4)
+    >>> model = tenon.compile(module, (x,), guard=True)
+    >>> for _ in range(30):
+    ...     y = model(x)
+    >>> (decision,) = model.decisions()
+    >>> decision.keeps in ("compiled", "eager")
+    True
+    """
+
+    def __init__(self, model: Model, module: Any):
+        import torch
+
+        def eager(arguments: list[Any]) -> Any:
+            with torch.inference_mode():
+                result = module(*arguments)
+            return list(result) if isinstance(result, (tuple, list)) and len(result) != 1 else result
+
+        self.model, self.module = model, module
+        shapes = lambda arguments: tuple(tuple(argument.shape) for argument in arguments)  # noqa: E731
+        self._guard = Guard(lambda arguments: model(*arguments), eager, shapes)
+
+    def __call__(self, *inputs: Any) -> Any:
+        """Takes torch CPU tensors by position."""
+        return self._guard(list(inputs))
+
+    def decisions(self) -> list[Decision]:
+        """What was measured and decided, for each set of input shapes."""
+        return self._guard.decisions()
+
+
 def compile(
-    path: Path,
+    model: Any,
+    inputs: Sequence[Any] | None = None,
     *,
     threads: int = 1,
     shapes: Mapping[str, int | Sequence[int]] | None = None,
+    guard: bool = False,
     target: str = "native",
     without: Iterable[str] = (),
     dump: Path | None = None,
     cache: Path | None = None,
-) -> Model:
-    """Compiles an .onnx or a .pt2 file.
+) -> Any:
+    """Compiles an .onnx or .pt2 file, a PyTorch module for example inputs, or an ExportedProgram.
 
+    inputs: example inputs of a module, a sequence of positional arguments.
     threads: how many threads a call of the model uses at most.
     shapes: sizes to fix: {"x": (1, 3, 224, 224)} for an input, {"batch": 8} for a named size.
+    guard: gives a `GuardedModel`, which keeps the faster of the module and the compiled model; for modules,
+    ExportedPrograms and .pt2 files.
     target: the CPU to compile for, as the command line's --target.
     without: names of pipeline steps to leave out.
     dump: a folder for the text of the model after each step that changed it.
@@ -132,19 +173,22 @@ def compile(
     Traceback (most recent call last):
         ...
     tenon._errors.FileError: missing.onnx: No such file or directory
+    >>> module = torch.nn.Linear(4, 3)
+    >>> x = torch.ones(1, 4)
+    >>> bool(torch.allclose(tenon.compile(module, (x,))(x), module(x)))
+    True
     """
     from . import _compiler
 
     fixed = {k: list(v) for k, v in (shapes or {}).items() if not isinstance(v, int)}
     symbols = {k: v for k, v in (shapes or {}).items() if isinstance(v, int)}
-    compiled = _compiler.compile(
-        os.fspath(path), target, threads, fixed, symbols, set(without), os.fspath(dump or ""), os.fspath(cache or "")
-    )
+    with _export.as_file(model, inputs) as path:
+        compiled = _compiler.compile(path, target, threads, fixed, symbols, set(without), os.fspath(dump or ""), os.fspath(cache or ""))
     if isinstance(compiled, tuple):
         raise _errors.of_kind(*compiled)
-    model = Model(compiled, compiled.address, compiled.bytes, threads)
-    model._source = compiled
-    return model
+    made = Model(compiled, compiled.address, compiled.bytes, threads)
+    made._source = compiled
+    return GuardedModel(made, _export.as_module(model)) if guard else made
 
 
 def load(path: Path, *, threads: int = 1) -> Model:

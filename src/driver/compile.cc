@@ -12,9 +12,11 @@
 #include "driver/saved_data.h"
 #include "driver/state_text.h"
 #include "driver/targets.h"
+#include "import/aten.h"
 #include "import/mapped_file.h"
 #include "import/onnx.h"
 #include "import/pt2.h"
+#include "import/pt2/operators.h"
 
 namespace tenon::driver {
 namespace {
@@ -124,6 +126,23 @@ Result<CompiledModel> compile(ir::Module module, const CompileOptions& options) 
       {.state = {.module = std::move(module), .target = targets.front(), .options = options},
        .steps = {}});
 }
+
+Result<CompiledModel> compile_aten(std::string_view graph, const Parameters& parameters,
+                                   const CompileOptions& options) {
+  auto find = [&](const import::AtenInput& input) -> Result<std::optional<import::TensorBytes>> {
+    const auto found = parameters.find(input.target);
+    if (input.kind == import::AtenInput::Kind::kUser || found == parameters.end())
+      return std::optional<import::TensorBytes>();
+    const auto& [type, data] = found->second;
+    size_t bytes = ir::size_of(type.dtype);
+    for (const ir::Dim dim : type.dims) bytes *= static_cast<size_t>(dim.value());
+    return std::optional(import::TensorBytes{type, {data, bytes}, {}});
+  };
+  TENON_TRY(ir::Module module, import::import_aten(graph, find, {}));
+  return compile(std::move(module), options);
+}
+
+bool imports_aten(const std::string& name) { return import::pt2::find_operator(name) != nullptr; }
 
 Result<CompiledModel> compile_file(const std::filesystem::path& model,
                                    const CompileOptions& options) {

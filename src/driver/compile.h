@@ -52,6 +52,21 @@ Result<CompiledModel> compile_file(const std::filesystem::path& model,
                                    const CompileOptions& options);
 Result<CompiledModel> compile(ir::Module module, const CompileOptions& options);
 
+/// Dense elements in the caller's memory, which is read while compiling.
+struct Elements {
+  ir::TensorType type;
+  const std::byte* data;
+};
+/// Inputs of a graph that become weights, by name.
+using Parameters = std::map<std::string, Elements>;
+
+/// A graph of ATen operators as torch.export serialises it (import/aten.h). Errors name nodes of
+/// the graph.
+Result<CompiledModel> compile_aten(std::string_view graph, const Parameters& parameters,
+                                   const CompileOptions& options);
+/// Whether the importer has an ATen operator with a name like "relu" or "add.Tensor".
+bool imports_aten(const std::string& name);
+
 /// Stops after the step `to` ("import": before the first) and writes the state as text
 /// (driver/state_text.h), its large data to the side file (driver/saved_data.h).
 Result<std::vector<StepReport>> compile_to_text(const std::filesystem::path& model,

@@ -48,10 +48,10 @@ def python(code, *arguments):
     return done.stdout
 
 
-@pytest.mark.parametrize("module", ["__init__", "_model"])
+@pytest.mark.parametrize("module", ["__init__", "_explain", "_model"])
 def test_documentation_runs(linear, module):
     documented = __import__(f"tenon.{module}" if module != "__init__" else "tenon", fromlist=["x"])
-    result = doctest.testmod(documented, extraglobs={"numpy": numpy, "tenon": tenon}, optionflags=doctest.ELLIPSIS)
+    result = doctest.testmod(documented, extraglobs={"numpy": numpy, "tenon": tenon, "torch": torch}, optionflags=doctest.ELLIPSIS)
     assert result.attempted > 0 and result.failed == 0
 
 

@@ -101,7 +101,7 @@ inline std::vector<ops::Tensor> run_module(const tenon_module& module,
 inline std::vector<ops::Tensor> run_artifact(const driver::Artifact& artifact,
                                              std::span<const ops::Tensor> inputs,
                                              const RunOptions& run = {}) {
-  return run_module(*LoadedArtifact(artifact, run.target).module(), inputs, run);
+  return run_module(*LoadedArtifact(artifact, 1, run.target).module(), inputs, run);
 }
 
 }  // namespace tenon::testing
