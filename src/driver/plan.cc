@@ -62,7 +62,8 @@ class Slots {
   uint32_t constant(int64_t value) { return add(TENON_SLOT_CONSTANT, 0, 0, value); }
 
   uint32_t add(uint32_t op, uint32_t a, uint32_t b, int64_t value = 0) {
-    if (op >= TENON_SLOT_ADD && is_constant(a) && is_constant(b)) {
+    const bool computes = op >= TENON_SLOT_ADD && op <= TENON_SLOT_MAX;
+    if (computes && is_constant(a) && is_constant(b)) {
       return constant(fold(op, slots[a].value, slots[b].value));
     }
     auto [found, fresh] = known_.try_emplace({op, a, b, value}, slots.size());

@@ -105,8 +105,10 @@ class Builder {
     std::transform(reads.begin(), reads.end(), prepared_.readings.begin(), [&](uint32_t i) {
       return Reading{module_.slots[i].step, i, offsets_[module_.slots[i].a]};
     });
-    std::stable_sort(prepared_.readings.begin(), prepared_.readings.end(),
-                     [](const Reading& a, const Reading& b) { return a.step < b.step; });
+    std::sort(prepared_.readings.begin(), prepared_.readings.end(),
+              [](const Reading& a, const Reading& b) {
+                return a.step != b.step ? a.step < b.step : a.slot < b.slot;
+              });
     return true;
   }
 

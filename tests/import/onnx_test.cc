@@ -93,7 +93,7 @@ TEST(ImportOnnx, EverythingThatIsMissingIsListedOnce) {
       .node({"Odd", {"a"}, {"b"}, {}, "second", "local"})
       .node({"Relu", {"b"}, {"c"}})
       .node({"ImageDecoder", {"c"}, {"d"}})
-      .node({"NonZero", {"x"}, {"e"}, {}, "zeros"})
+      .node({"Bernoulli", {"x"}, {"e"}, {}, "draw"})
       .output("d");
   const Error error = import_error(onnx_model(graph));
   EXPECT_EQ(error.kind, ErrorKind::kUnsupported);
@@ -103,7 +103,7 @@ TEST(ImportOnnx, EverythingThatIsMissingIsListedOnce) {
   EXPECT_EQ(error.diagnostics[0].where.source, "model.py:7 in forward: y = odd(x)");
   EXPECT_EQ(error.diagnostics[1].message, "operator ImageDecoder is not supported");
   EXPECT_EQ(error.diagnostics[1].where.node, "d (ImageDecoder)");
-  EXPECT_NE(error.diagnostics[2].message.find("NonZero"), std::string::npos);
+  EXPECT_NE(error.diagnostics[2].message.find("Bernoulli"), std::string::npos);
 }
 
 TEST(ImportOnnx, NodesKnowWhereTheyComeFrom) {

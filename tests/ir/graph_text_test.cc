@@ -197,7 +197,7 @@ INSTANTIATE_TEST_SUITE_P(
     All, GraphTextErrors,
     ::testing::Values(
         BadText{"frob",
-                "line 2, column 1: expected a value, 'input', 'output', 'place', 'group', "
+                "line 2, column 1: expected a value, 'input', 'output', 'place', 'group', 'size', "
                 "'limit' or '}'"},
         BadText{"input %0: f99[2]", "line 2, column 11: no element type 'f99'"},
         BadText{"input %0: f32", "line 3, column 1: expected '['"},
