@@ -345,7 +345,7 @@ def test_truncated_and_damaged_archives_are_refused(entries, tmp_path):
     whole = path.read_bytes()
     weight = whole.index(next(data for name, data in entries.items() if name.endswith("weight_0")))
     damaged = whole[:weight] + bytes([whole[weight] ^ 1]) + whole[weight + 1 :]
-    for data, message in ((whole[:-30], "no zip archive"), (whole[: len(whole) // 2], "no zip archive"), (damaged, "checksum"), (b"PK", "no zip")):
+    for data, message in ((whole[:-30], "no zip archive|without entries"), (whole[: len(whole) // 2], "no zip archive|without entries"), (damaged, "checksum"), (b"PK", "no zip archive")):
         path.write_bytes(data)
         with pytest.raises(tenon.ModelError, match=message):
             tenon.compile(path)

@@ -98,7 +98,7 @@ Result<void> import_arange_step(NodeContext& node) {
 Result<void> import_eye(NodeContext& node) {
   Emitter& emitter = node.emitter();
   const Dim rows = node.dim("n");
-  const Dim columns = node.argument_count() > 1 ? node.dim("m") : rows;
+  const Dim columns = node.takes("m") ? node.dim("m") : rows;
   return node.finish(emitter.cast(
       emitter.emit(Op::kEqual,
                    {emitter.reshape(indices(emitter, rows), {rows, 1}), indices(emitter, columns)}),

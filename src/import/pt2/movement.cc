@@ -205,7 +205,7 @@ Result<void> import_pixel_shuffle(NodeContext& node) {
 Result<void> import_meshgrid(NodeContext& node) {
   Emitter& emitter = node.emitter();
   TENON_TRY(const std::vector<ValueId> axes, node.tensors("tensors"));
-  const bool swaps = node.argument_count() > 1 && node.text("indexing") == "xy" && axes.size() > 1;
+  const bool swaps = node.takes("indexing") && node.text("indexing") == "xy" && axes.size() > 1;
   std::vector<Dim> dims;
   for (ValueId axis : axes) dims.push_back(emitter.dims().product(emitter.shape(axis)));
   if (swaps) std::swap(dims[0], dims[1]);

@@ -21,6 +21,10 @@ const Value& NodeContext::argument(std::string_view name) const {
   return found->value;
 }
 
+bool NodeContext::takes(std::string_view name) const {
+  return std::ranges::find(arguments_, name, &NamedValue::name) != arguments_.end();
+}
+
 void NodeContext::wrong_kind(std::string_view name) {
   argument_error_ = bad(fmt::format("argument '{}' has the wrong kind", name)).error();
 }

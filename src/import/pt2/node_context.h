@@ -46,6 +46,8 @@ class NodeContext {
   const Value& argument(size_t i) const { return arguments_[i].value; }
   std::string_view argument_name(size_t i) const { return arguments_[i].name; }
   const Value& argument(std::string_view name) const;
+  /// Whether the operator has an argument with this name.
+  bool takes(std::string_view name) const;
   bool has(std::string_view name) const { return !argument(name).is_none(); }
 
   /// The tensor; kBadModel when there is none.

@@ -131,7 +131,7 @@ Result<void> softmax(NodeContext& node, bool log) {
                               ? emitter.dtype(x)
                               : node.result_type()->dtype;
   DType dtype = otherwise;
-  if (node.argument_count() > 2 && !node.argument(2).get<bool>()) {
+  if (node.takes("dtype")) {
     TENON_TRY(dtype, node.dtype("dtype", otherwise));
   }
   const std::vector<Dim> dims = emitter.shape(x);

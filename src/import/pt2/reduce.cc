@@ -15,13 +15,6 @@ using Operand = Emitter::Operand;
 
 namespace {
 
-bool has_argument(const NodeContext& node, std::string_view name) {
-  for (size_t i = 0; i < node.argument_count(); ++i) {
-    if (node.argument_name(i) == name) return true;
-  }
-  return false;
-}
-
 /// Which axes go, and whether they stay as axes of one; without either in the signature: all.
 struct Reduced {
   std::vector<int64_t> axes;
@@ -31,8 +24,8 @@ struct Reduced {
 Result<Reduced> reduced_of(NodeContext& node, ValueId x) {
   const int64_t rank = node.emitter().rank(x);
   Reduced reduced;
-  if (has_argument(node, "keepdim")) reduced.keep = node.flag("keepdim");
-  if (has_argument(node, "dim")) reduced.axes = node.integers("dim");
+  if (node.takes("keepdim")) reduced.keep = node.flag("keepdim");
+  if (node.takes("dim")) reduced.axes = node.integers("dim");
   if (reduced.axes.empty()) {
     reduced.axes = axes_from(0, rank);
   } else if (rank == 0) {
@@ -136,10 +129,10 @@ Result<Moments> moments_of(NodeContext& node) {
   TENON_TRY(ValueId x, node.tensor("self"));
   TENON_TRY(Reduced reduced, reduced_of(node, x));
   double correction = 1;
-  if (has_argument(node, "correction") && node.has("correction")) {
+  if (node.takes("correction") && node.has("correction")) {
     correction = node.number("correction");
   }
-  if (has_argument(node, "unbiased")) correction = node.flag("unbiased") ? 1 : 0;
+  if (node.takes("unbiased")) correction = node.flag("unbiased") ? 1 : 0;
   Dim count = 1;
   for (int64_t axis : reduced.axes) {
     count = emitter.dims().mul(count, emitter.shape(x)[static_cast<size_t>(axis)]);
@@ -211,7 +204,7 @@ Result<void> import_vector_norm(NodeContext& node) {
   Emitter& emitter = node.emitter();
   TENON_TRY(ValueId x, node.tensor("self"));
   TENON_TRY(Reduced reduced, reduced_of(node, x));
-  const std::string_view power_name = has_argument(node, "ord") ? "ord" : "p";
+  const std::string_view power_name = node.takes("ord") ? "ord" : "p";
   const double power = node.has(power_name) ? node.number(power_name) : 2;
   const Operand size = emitter.emit(Op::kAbs, {in_result_type(node, x)});
   if (power == kInfinity) return node.finish(reduce(node, size, "max", reduced));
