@@ -34,7 +34,7 @@ Result<void> check_kind(pt2::Archive& archive) {
   TENON_TRY(const std::string_view format, archive.read_text("archive_format"));
   TENON_TRY(const std::string_view version, archive.read_text("archive_version"));
   if (format != "pt2" || version != "0") {
-    return unsupported(fmt::format("an archive of another format or version"));
+    return unsupported("an archive of another format or version");
   }
   if (archive.has("byteorder")) {
     TENON_TRY(const std::string_view order, archive.read_text("byteorder"));
@@ -58,7 +58,6 @@ Result<std::string> model_in(const pt2::Archive& archive) {
                      "save each in a file of its own");
 }
 
-/// The inputs whose shapes were given, as the file itself has them.
 Result<ir::Module> import_archive(const std::shared_ptr<pt2::Archive>& archive,
                                   const ImportOptions& options) {
   TENON_TRY_DO(check_kind(*archive));
