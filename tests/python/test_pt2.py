@@ -114,6 +114,7 @@ def writes(x):
     """Writes in place, through views of views, to memory that is read again later."""
     a = x * 1
     a.add_(1).mul_(2)
+    F.dropout(a, training=False, inplace=True)
     a[:, 1].fill_(3)
     a.view(2, -1)[0, 2:4] += 5
     b = a.transpose(1, 2)

@@ -337,6 +337,8 @@ Result<void> GraphImporter::import_node(const Node& node) {
 Result<void> GraphImporter::import_known(const Node& node, const Operator& row, bool in_place,
                                          std::vector<NamedValue> arguments) {
   const std::string name = operator_name(node.target);
+  // Twins may name the tensor that is written to in two ways.
+  if (in_place && !arguments.empty()) arguments[0].name.clear();
   if (!row.signature.empty()) {
     TENON_TRY(arguments, bind_arguments(row.signature, std::move(arguments)));
   }
