@@ -139,6 +139,8 @@ void evaluate_expression(ExprKind kind, ir::DType operand, ir::DType result, con
   dispatch(operand, [&]<class T>() {
     if (kind == ExprKind::kCast) {
       dispatch(result, [&]<class To>() { block.unary<T, To>(convert<To, T>); });
+    } else if (kind == ExprKind::kBitcast) {
+      std::memcpy(block.out, block.a, static_cast<size_t>(block.count) * sizeof(T));
     } else if (kind == ExprKind::kSelect) {
       evaluate_select<T>(block);
     } else if constexpr (StorageFloat<T>) {

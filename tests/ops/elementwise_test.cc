@@ -271,6 +271,14 @@ TEST(Elementwise, CastsBetweenAllDtypes) {
             (std::vector<double>{1}));
 }
 
+TEST(Elementwise, BitCastKeepsTheBits) {
+  EXPECT_EQ(numbers(evaluate(Op::kBitCast, {floats({2}, {1, -0.0F})}, {{"to", DType::kInt32}})),
+            (std::vector<double>{0x3f800000, INT32_MIN}));
+  EXPECT_EQ(
+      numbers(evaluate(Op::kBitCast, {tensor(DType::kInt8, {1}, {-1})}, {{"to", DType::kUInt8}})),
+      (std::vector<double>{255}));
+}
+
 /// Loops in every placement against evaluation.
 void check_loops(Op op, const std::vector<Tensor>& operands, const ir::Attrs& attrs = {},
                  double allowed = 1e-6) {
