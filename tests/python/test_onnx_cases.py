@@ -43,8 +43,6 @@ LACKED_OPERATORS = {
     *("ImageDecoder", "TfIdfVectorizer"),
     # Random numbers.
     *("Bernoulli", "RandomUniformLike"),
-    # No PyTorch exporter writes it.
-    "LinearAttention",
 }
 
 # Cases that need something of an operator that Tenon lacks.
