@@ -29,7 +29,7 @@ class LiveEager(Engine):
     def bind(self, arrays: Arrays) -> Call:
         import torch
 
-        function, tensors = self.function, self.tensors
+        function, tensors = self.function, [tensor.clone() for tensor in self.tensors]
 
         def call():
             with torch.no_grad():

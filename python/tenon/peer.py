@@ -19,13 +19,13 @@ model took; or {"missing": ...} or {"error": ...}. Then one answer for each line
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import os
-import resource
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Mapping
 
 from . import _errors
 from ._engines import ENGINES, Engine, Missing, arrays_of
@@ -36,12 +36,14 @@ if TYPE_CHECKING:
 Answer = dict[str, Any]
 Options = Mapping[str, Any]
 
+COPIES = 4  # of the inputs
+
 
 def memory() -> Answer:
     """Bytes of this process, as the kernel counts them."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"resident": pages * os.sysconf("SC_PAGE_SIZE"), "peak": peak}
+    lines = Path("/proc/self/status").read_text().splitlines()
+    kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in lines if line.startswith(("VmRSS", "VmHWM"))}
+    return {"resident": 1024 * kilobytes["VmRSS"], "peak": 1024 * kilobytes["VmHWM"]}
 
 
 def read_arrays(file: str) -> dict[str, Any]:
@@ -56,7 +58,7 @@ class Session:
 
     def __init__(self, engine: Engine):
         self.engine = engine
-        self.call: Callable[[], Any] | None = None
+        self.turns: Iterator[Callable[[], Any]] = iter(())
 
     def answer(self, request: str) -> Answer:
         """The answer to a line as the module's documentation lists them."""
@@ -66,14 +68,16 @@ class Session:
         return getattr(self, verb)(argument)
 
     def bind(self, file: str) -> Answer:
-        self.call = self.engine.bind({} if self.engine.has_inputs else read_arrays(file))
+        """Calls take turns with copies of the arrays, so that these are no more in a cache than a caller's are."""
+        calls = [self.engine.bind({} if self.engine.has_inputs else read_arrays(file)) for _ in range(COPIES)]
+        self.turns = itertools.cycle(calls)
         start = time.perf_counter()
-        self.call()
+        next(self.turns)()
         return {"first_call_seconds": time.perf_counter() - start}
 
     def calls(self, count: str) -> Answer:
-        call, clock, seconds = self.call, time.perf_counter, []
-        for _ in range(int(count)):
+        clock, seconds = time.perf_counter, []
+        for call in itertools.islice(self.turns, int(count)):
             begin = clock()
             call()
             seconds.append(clock() - begin)
@@ -85,7 +89,7 @@ class Session:
     def outputs(self, file: str) -> Answer:
         import numpy
 
-        outputs = arrays_of(self.call())
+        outputs = arrays_of(next(self.turns)())
         numpy.savez(file, **{f"out_{k}": array for k, array in enumerate(outputs)})
         return {"outputs": [[str(array.dtype), list(array.shape)] for array in outputs]}
 

@@ -161,7 +161,7 @@ void add_verdict(CLI::App& app, Common& common, Action& chosen) {
   command.add_option("--causes", arguments->causes,
                      "Seconds to look for causes (default: 20; 0: none)");
   command.add_flag("--thorough", arguments->thorough,
-                   "Longer epochs, half a minute apart; time for every cause");
+                   "Six longer epochs, half a minute apart; time for every cause");
   command.add_option("--tolerance", arguments->tolerance,
                      "Error of an output, relative to its largest value, from which on the answer "
                      "is wrong (default: by dtype, 0.001 for float32)");

@@ -6,7 +6,7 @@ from typing import Any
 
 from .causes import Verdict, beyond_roofline, call_of, measured_variants
 from .decide import CANNOT_TELL, HELPS, HURTS, Interval, class_of
-from .words import duration, inverse, name_of, percent, shorten, times
+from .words import counted, duration, inverse, name_of, percent, shorten, times
 
 SLOW_STEP = 0.15  # share of a call above the roofline that is worth a look
 BUSY_CALL = 0.2  # share of a call that computes nothing
@@ -93,12 +93,13 @@ def _calls(verdict: Verdict) -> list[dict[str, Any]]:
     empty, call = verdict.get("empty_call_seconds"), call_of(verdict, "tenon")
     if empty is None or empty < BUSY_CALL * call:
         return []
-    return [_entry(empty / 2, f"Give a call more work (a larger batch): {percent(empty / call)} of its time is the call itself.")]
+    share = min(1.0, empty / call)
+    return [_entry(share * call / 2, f"Give a call more work (a larger batch): {percent(share)} of its time is the call itself.")]
 
 
 def _once(verdict: Verdict) -> list[dict[str, Any]]:
     even, saved = verdict["break_even"], verdict["break_even_saved"]
     if verdict["speed"] != HELPS or not even:
         return []
-    text = f"Compile ahead (`tenon compile MODEL -o OUT.tenon`): loading pays back after {saved['calls']} calls instead of {even['calls']}."
+    text = f"Compile ahead (`tenon compile MODEL -o OUT.tenon`): loading pays back after {counted(saved['calls'], 'call')} instead of {even['calls']}."
     return [_entry(None, text)] if even["calls"] > LONG_PAYBACK or even["calls"] > 2 * saved["calls"] else []

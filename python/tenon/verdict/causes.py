@@ -8,6 +8,8 @@ from .decide import CANNOT_TELL, NO_DIFFERENCE, Interval, class_of
 from .probes import at_least
 from .words import duration, inverse, name_of, percent, shorten, size, times
 
+LEAST_EFFECT = 0.03
+
 Cause = dict[str, Any]
 Verdict = dict[str, Any]
 
@@ -52,12 +54,17 @@ def support(verdict: Verdict) -> list[Cause]:
 
 
 def measured_variants(verdict: Verdict, *changes: str) -> list[dict[str, Any]]:
-    """Those whose interval does not hold 1."""
-    return [
-        variant
-        for variant in verdict.get("variants", [])
-        if variant["status"] == "measured" and variant["change"] in changes and class_of(Interval(**variant["ratio"])) != NO_DIFFERENCE
-    ]
+    """Those of these changes that make a difference."""
+    return [v for v in verdict.get("variants", []) if v["status"] == "measured" and v["change"] in changes and differs(v["ratio"])]
+
+
+def differs(ratio: dict[str, float]) -> bool:
+    """Whether two processes differ by more than two of the same kind may, since memory lies elsewhere in each.
+
+    >>> differs({"median": 1.02, "low": 1.01, "high": 1.03}), differs({"median": 0.9, "low": 0.85, "high": 0.95})
+    (False, True)
+    """
+    return class_of(Interval(**ratio)) != NO_DIFFERENCE and abs(ratio["median"] - 1) >= LEAST_EFFECT
 
 
 def graph(verdict: Verdict) -> list[Cause]:
@@ -96,9 +103,10 @@ def hardware(verdict: Verdict) -> list[Cause]:
     worst, step = beyond[0]
     text = (
         f"kernels for {verdict['roofline']['target']} run at {percent(1 - sum(s for s, _ in beyond) / max(total, 1e-12))} of the measured roofline "
-        f"({verdict['roofline']['flops_per_second'] / 1e9:.0f} GFLOP/s, {verdict['roofline']['bytes_per_second'] / 1e9:.0f} GB/s); "
-        f"most is left in '{shorten(step['nodes'])}': {duration(worst)} of its {duration(step['seconds'])}"
+        f"({verdict['roofline']['flops_per_second'] / 1e9:.0f} GFLOP/s, {verdict['roofline']['bytes_per_second'] / 1e9:.0f} GB/s)"
     )
+    if worst > 0:
+        text += f"; most is left in '{shorten(step['nodes'])}': {duration(worst)} of its {duration(step['seconds'])}"
     found.append(cause("hardware", "kernels", -above, text))
     return found
 
@@ -118,6 +126,7 @@ def overhead(verdict: Verdict) -> list[Cause]:
     seconds = verdict.get("empty_call_seconds")
     if seconds is None:
         return []
+    seconds = min(seconds, call_of(verdict, "tenon"))
     share = percent(seconds / call_of(verdict, "tenon"))
     return [cause("call overhead", "empty call", -seconds, f"a call that computes nothing takes {duration(seconds)}, {share} of this model's")]
 

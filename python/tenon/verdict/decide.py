@@ -60,8 +60,8 @@ class Comparison(NamedTuple):
 
 
 def compare(baseline: Epochs, ours: Epochs) -> Comparison:
-    """From the median time of each round of each epoch, where a ratio is taken within a round. The interval is that of all
-    rounds, widened to hold each epoch's median: what differs between epochs does not show within one.
+    """From the median time of each round of each epoch, where a ratio is taken within a round. The interval holds those
+    of all epochs: what differs between epochs does not show within one.
 
     >>> compare([[2.0] * 8, [2.1] * 8], [[1.0] * 8, [1.0] * 8]).answer
     'helps'
@@ -70,9 +70,8 @@ def compare(baseline: Epochs, ours: Epochs) -> Comparison:
     """
     ratios = [[b / o for b, o in zip(*epoch)] for epoch in zip(baseline, ours)]
     epochs = tuple(median_interval(epoch) for epoch in ratios)
-    whole = median_interval([ratio for epoch in ratios for ratio in epoch])
-    medians = [epoch.median for epoch in epochs]
-    ratio = Interval(whole.median, min(whole.low, *medians), max(whole.high, *medians))
+    middle = statistics.median(ratio for epoch in ratios for ratio in epoch)
+    ratio = Interval(middle, min(epoch.low for epoch in epochs), max(epoch.high for epoch in epochs))
     agree = len({class_of(epoch) for epoch in epochs}) == 1
     return Comparison(class_of(ratio) if agree else NO_DIFFERENCE, ratio, epochs, agree)
 

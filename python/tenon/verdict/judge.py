@@ -8,7 +8,7 @@ from . import decide, machine
 from .advice import advise
 from .causes import find_causes
 from .decide import CANNOT_TELL, HELPS, HURTS, NO_DIFFERENCE
-from .words import duration, inverse, name_of, percent, times
+from .words import counted, duration, inverse, name_of, percent, times
 
 SCHEMA = 1
 WRONG = "wrong answer"
@@ -79,7 +79,7 @@ def speed_line(verdict: Facts) -> str:
     speed, ratio = verdict["speed"], verdict["ratio"]
     if speed == HELPS:
         even = verdict["break_even"]
-        after = f", pays back after {even['calls']} call{'s' * (even['calls'] != 1)} ({duration(even['seconds'])})" if even else ""
+        after = f", pays back after {counted(even['calls'], 'call')} ({duration(even['seconds'])})" if even else ""
         return f"helps {times(ratio)}{after}"
     if speed == HURTS:
         return f"hurts {times(inverse(ratio))}: compiled calls take longer, it never pays back"

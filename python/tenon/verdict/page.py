@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Iterable
 
 from . import charts
-from .words import duration, name_of, percent, size, times
+from .words import counted, duration, name_of, percent, size, times
 
 Verdict = dict[str, Any]
 
@@ -124,7 +124,7 @@ def _conversion(verdict: Verdict) -> str:
     rows = [["compile", duration(paid["compile_seconds"])], *([f"- {s['name']}", duration(s["seconds"])] for s in paid["steps"])]
     rows += [["load the compiled file", duration(paid["load_seconds"])], ["first call", duration(paid["first_call_seconds"])]]
     even = verdict["break_even"]
-    note = f'<p class="note">Paid once; made up for after {even["calls"]} calls.</p>' if even else ""
+    note = f'<p class="note">Paid once; made up for after {counted(even["calls"], "call")}.</p>' if even else ""
     return note + _table(("", "seconds"), rows)
 
 

@@ -65,6 +65,14 @@ def inverse(ratio: Mapping[str, float]) -> dict[str, float]:
     return {"median": 1 / ratio["median"], "low": 1 / ratio["high"], "high": 1 / ratio["low"]}
 
 
+def counted(number: int, noun: str) -> str:
+    """
+    >>> counted(1, "call"), counted(412, "call")
+    ('1 call', '412 calls')
+    """
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def name_of(engine: str) -> str:
     """
     >>> name_of("ort"), name_of("tenon")
