@@ -68,7 +68,7 @@ def explain(module: Any, *inputs: Any, **named: Any) -> Explanation:
     times.
 
     >>> print(str(tenon.explain(torch.nn.Linear(4, 3), torch.ones(1, 4))).rsplit(",", 1)[0])
-    1 of 1 operators compiled, in 1 regions of 1 graphs
+    2 of 2 operators compiled, in 1 regions of 1 graphs
     """
     graphs: list[_backend.Graph] = []
     breaks = collections.Counter(torch._dynamo.utils.counters["graph_break"])

@@ -63,7 +63,7 @@ class Experts(torch.nn.Module):
 
 class Distinct(torch.nn.Module):
     def forward(self, x):
-        return torch.unique(x, return_inverse=True, return_counts=True)
+        return torch.unique(x.flatten(), return_inverse=True, return_counts=True)
 
 
 MIXED = torch.tensor([[1.0, -2, 3, 0.5], [-1, -2, -3, -4], [0, 1, 0, -0.5], [2, -1, -1, 4], [0, 0, 0, 0]])
