@@ -9,12 +9,6 @@ using ir::Dim;
 using ir::Op;
 using ir::ValueId;
 
-std::vector<int64_t> axes_from(int64_t first, int64_t rank) {
-  std::vector<int64_t> axes(static_cast<size_t>(std::max<int64_t>(rank - first, 0)));
-  std::iota(axes.begin(), axes.end(), first);
-  return axes;
-}
-
 Emitter::Operand indices(Emitter& emitter, Dim size) {
   return emitter.emit(Op::kRange,
                       {emitter.number(0, ir::DType::kInt64), emitter.number(1, ir::DType::kInt64)},

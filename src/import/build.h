@@ -7,9 +7,6 @@
 
 namespace tenon::import {
 
-/// first, first + 1, ..., rank - 1.
-std::vector<int64_t> axes_from(int64_t first, int64_t rank);
-
 /// 0, 1, ..., size - 1 as i64.
 Emitter::Operand indices(Emitter& emitter, ir::Dim size);
 

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
+
+#include "base/result.h"
 
 namespace tenon::import {
 
@@ -26,5 +29,10 @@ struct ImportOptions {
   std::map<std::string, int64_t> symbols;
   Limits limits;
 };
+
+/// kUsage when a shape is given for what is no input, or a size for what is no dim of one.
+Result<void> check_names(const ImportOptions& options,
+                         const std::function<bool(const std::string&)>& is_input,
+                         const std::function<bool(const std::string&)>& is_dim);
 
 }  // namespace tenon::import

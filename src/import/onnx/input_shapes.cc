@@ -89,21 +89,12 @@ Result<std::vector<Dim>> InputShapes::dims_of(const ValueInfo& input) {
 }
 
 Result<void> InputShapes::check_options() const {
-  const auto usage = [](std::string message) {
-    return fail(ErrorKind::kUsage, std::move(message));
-  };
-  for (const auto& [name, shape] : options_.shapes) {
-    if (std::ranges::find(graph_.inputs, name, &ValueInfo::name) == graph_.inputs.end()) {
-      return usage(fmt::format("a shape is given for '{}', which is no input of the model", name));
-    }
-  }
-  for (const auto& [name, value] : options_.symbols) {
-    if (value < 1) return usage(fmt::format("dim '{}' must be at least 1", name));
-    if (!symbols_.contains(name)) {
-      return usage(fmt::format("a size is given for '{}', which is no dim of an input", name));
-    }
-  }
-  return {};
+  return check_names(
+      options_,
+      [&](const std::string& name) {
+        return std::ranges::find(graph_.inputs, name, &ValueInfo::name) != graph_.inputs.end();
+      },
+      [&](const std::string& name) { return symbols_.contains(name); });
 }
 
 }  // namespace tenon::import::onnx

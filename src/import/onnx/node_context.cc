@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "import/axes.h"
 #include "import/utf8.h"
 #include "ops/tensor.h"
 
@@ -155,19 +156,12 @@ Result<ir::DType> NodeContext::dtype(std::string_view name, ir::DType otherwise)
 }
 
 Result<int64_t> NodeContext::axis(int64_t axis, int64_t rank) const {
-  if (axis < -rank || axis >= rank) {
-    return bad(fmt::format("axis {} of a tensor with {} axes", axis, rank));
-  }
-  return axis < 0 ? axis + rank : axis;
+  if (const auto problem = count_from_front({&axis, 1}, rank)) return bad(*problem);
+  return axis;
 }
 
 Result<std::vector<int64_t>> NodeContext::axes(std::vector<int64_t> axes, int64_t rank) const {
-  for (int64_t& one : axes) {
-    TENON_TRY(one, axis(one, rank));
-  }
-  std::vector<int64_t> sorted = axes;
-  std::ranges::sort(sorted);
-  if (std::ranges::adjacent_find(sorted) != sorted.end()) return bad("names an axis twice");
+  if (const auto problem = count_from_front(axes, rank)) return bad(*problem);
   return axes;
 }
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <vector>
 
+#include "import/axes.h"
 #include "import/build.h"
 #include "import/onnx/node_context.h"
 

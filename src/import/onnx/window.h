@@ -1,23 +1,12 @@
-// The windows of convolutions and pools, as their attributes describe them.
+// Windows as the attributes of ONNX operators describe them.
 #pragma once
 
 #include <vector>
 
 #include "import/onnx/node_context.h"
+#include "import/window.h"
 
 namespace tenon::import::onnx {
-
-/// One entry per spatial axis; pads are all begins, then all ends.
-struct Window {
-  std::vector<int64_t> kernel, strides, dilations, pads;
-
-  size_t size() const { return kernel.size(); }
-  /// Elements from the first to the last tap along an axis.
-  int64_t extent(size_t axis) const { return (kernel[axis] - 1) * dilations[axis] + 1; }
-  ir::Attrs attrs() const {
-    return {{"strides", strides}, {"pads", pads}, {"dilations", dilations}};
-  }
-};
 
 /// The window of a node on input `x` whose spatial axes are the last ones. `kernel` is empty where
 /// the attribute `kernel_shape` says it. `auto_pad` is resolved, except for the SAME forms.

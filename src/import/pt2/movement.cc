@@ -1,6 +1,7 @@
 // Operators that put elements elsewhere.
 #include <algorithm>
 
+#include "import/axes.h"
 #include "import/build.h"
 #include "import/pt2/operators.h"
 #include "import/pt2/promotion.h"

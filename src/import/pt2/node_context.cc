@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "import/axes.h"
+
 namespace tenon::import::pt2 {
 
 using ir::Dim;
@@ -148,20 +150,13 @@ Result<ir::DType> NodeContext::dtype(std::string_view name, ir::DType otherwise)
 }
 
 Result<int64_t> NodeContext::axis(int64_t axis, int64_t rank) const {
-  rank = std::max<int64_t>(rank, 1);
-  if (axis < -rank || axis >= rank) {
-    return bad(fmt::format("axis {} of a tensor with {} axes", axis, rank));
-  }
-  return axis < 0 ? axis + rank : axis;
+  if (const auto problem = count_from_front({&axis, 1}, std::max<int64_t>(rank, 1)))
+    return bad(*problem);
+  return axis;
 }
 
 Result<std::vector<int64_t>> NodeContext::axes(std::vector<int64_t> axes, int64_t rank) const {
-  for (int64_t& one : axes) {
-    TENON_TRY(one, axis(one, rank));
-  }
-  std::vector<int64_t> sorted = axes;
-  std::ranges::sort(sorted);
-  if (std::ranges::adjacent_find(sorted) != sorted.end()) return bad("names an axis twice");
+  if (const auto problem = count_from_front(axes, std::max<int64_t>(rank, 1))) return bad(*problem);
   return axes;
 }
 

@@ -1,4 +1,5 @@
 // Normalisations and softmax.
+#include "import/axes.h"
 #include "import/build.h"
 #include "import/pt2/operators.h"
 

@@ -1,4 +1,5 @@
 // Pools: of windows, and to a size.
+#include "import/axes.h"
 #include "import/build.h"
 #include "import/pt2/operators.h"
 #include "import/pt2/window.h"

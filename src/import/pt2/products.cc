@@ -1,4 +1,5 @@
 // Matrix products and linear layers.
+#include "import/axes.h"
 #include "import/build.h"
 #include "import/pt2/operators.h"
 
@@ -34,6 +35,13 @@ Result<void> finish_sum(NodeContext& node, Operand product) {
   return node.finish(emitter.emit(Op::kAdd, {product, sum}));
 }
 
+/// The matrix product of two arguments.
+Operand product_of(NodeContext& node, std::string_view left, std::string_view right) {
+  TENON_TRY(ValueId a, node.tensor(left));
+  TENON_TRY(ValueId b, node.tensor(right));
+  return matrix_product(node.emitter(), a, b);
+}
+
 }  // namespace
 
 Result<void> import_linear(NodeContext& node) {
@@ -49,39 +57,23 @@ Result<void> import_linear(NodeContext& node) {
 }
 
 Result<void> import_matmul(NodeContext& node) {
-  TENON_TRY(ValueId a, node.tensor("self"));
-  TENON_TRY(ValueId b, node.tensor("other"));
-  return node.finish(matrix_product(node.emitter(), a, b));
+  return node.finish(product_of(node, "self", "other"));
 }
 
-Result<void> import_mm(NodeContext& node) {
-  TENON_TRY(ValueId a, node.tensor("self"));
-  TENON_TRY(ValueId b, node.tensor("mat2"));
-  return node.finish(matrix_product(node.emitter(), a, b));
-}
+Result<void> import_mm(NodeContext& node) { return node.finish(product_of(node, "self", "mat2")); }
 
-Result<void> import_mv(NodeContext& node) {
-  TENON_TRY(ValueId a, node.tensor("self"));
-  TENON_TRY(ValueId b, node.tensor("vec"));
-  return node.finish(matrix_product(node.emitter(), a, b));
-}
+Result<void> import_mv(NodeContext& node) { return node.finish(product_of(node, "self", "vec")); }
 
 Result<void> import_dot(NodeContext& node) {
-  TENON_TRY(ValueId a, node.tensor("self"));
-  TENON_TRY(ValueId b, node.tensor("tensor"));
-  return node.finish(matrix_product(node.emitter(), a, b));
+  return node.finish(product_of(node, "self", "tensor"));
 }
 
 Result<void> import_addmm(NodeContext& node) {
-  TENON_TRY(ValueId a, node.tensor("mat1"));
-  TENON_TRY(ValueId b, node.tensor("mat2"));
-  return finish_sum(node, matrix_product(node.emitter(), a, b));
+  return finish_sum(node, product_of(node, "mat1", "mat2"));
 }
 
 Result<void> import_baddbmm(NodeContext& node) {
-  TENON_TRY(ValueId a, node.tensor("batch1"));
-  TENON_TRY(ValueId b, node.tensor("batch2"));
-  return finish_sum(node, matrix_product(node.emitter(), a, b));
+  return finish_sum(node, product_of(node, "batch1", "batch2"));
 }
 
 Result<void> import_outer(NodeContext& node) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "import/axes.h"
 #include "import/build.h"
 #include "import/pt2/operators.h"
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "import/axes.h"
 #include "import/build.h"
 #include "import/pt2/operators.h"
 #include "import/pt2/views.h"
@@ -214,17 +215,34 @@ Result<void> import_expand_as(NodeContext& node) {
                                    .write = nullptr});
 }
 
+namespace {
+
+/// The shape of the operand `self`, which has axes, and its axis `dim`.
+struct Along {
+  std::vector<Dim> dims;
+  int64_t axis;
+  Dim size() const { return dims[static_cast<size_t>(axis)]; }
+};
+
+Result<Along> along_dim(NodeContext& node) {
+  TENON_TRY(ValueId x, node.tensor("self"));
+  std::vector<Dim> dims = node.emitter().shape(x);
+  if (dims.empty()) return node.bad("takes a tensor with axes");
+  TENON_TRY(int64_t axis, node.axis(node.integer("dim"), static_cast<int64_t>(dims.size())));
+  return Along{std::move(dims), axis};
+}
+
+}  // namespace
+
 Result<void> import_slice(NodeContext& node) {
   constexpr int64_t kEnd = std::numeric_limits<int64_t>::max();
-  Emitter& emitter = node.emitter();
-  TENON_TRY(ValueId x, node.tensor("self"));
-  if (emitter.rank(x) == 0) return node.bad("takes a tensor with axes");
-  TENON_TRY(int64_t axis, node.axis(node.integer("dim"), emitter.rank(x)));
+  TENON_TRY(const Along self, along_dim(node));
   const int64_t step = node.integer("step");
   if (step < 1) return node.bad("a step below 1");
   const Dim start = node.has("start") ? node.dim("start") : Dim(0);
   const Dim end = node.has("end") ? node.dim("end") : Dim(kEnd);
-  return node.finish_view("self", slice_view(emitter, emitter.shape(x), axis, start, end, step));
+  return node.finish_view("self",
+                          slice_view(node.emitter(), self.dims, self.axis, start, end, step));
 }
 
 namespace {
@@ -241,102 +259,84 @@ View select_view(Emitter& emitter, const std::vector<Dim>& from, int64_t axis, D
 }  // namespace
 
 Result<void> import_select(NodeContext& node) {
+  TENON_TRY(const Along self, along_dim(node));
   Emitter& emitter = node.emitter();
-  TENON_TRY(ValueId x, node.tensor("self"));
-  if (emitter.rank(x) == 0) return node.bad("takes a tensor with axes");
-  TENON_TRY(int64_t axis, node.axis(node.integer("dim"), emitter.rank(x)));
-  const std::vector<Dim> dims = emitter.shape(x);
-  const Dim whole = dims[static_cast<size_t>(axis)];
+  const Dim whole = self.size();
   Dim index = node.dim("index");
   if (index.is_constant() && index.value() < 0) index = emitter.dims().add(index, whole);
   if (index.is_constant() && whole.is_constant() &&
       (index.value() < 0 || index.value() >= whole.value())) {
     return node.bad(fmt::format("index {} of an axis of {}", index.value(), whole.value()));
   }
-  return node.finish_view("self", select_view(emitter, dims, axis, index));
+  return node.finish_view("self", select_view(emitter, self.dims, self.axis, index));
 }
 
 Result<void> import_unbind(NodeContext& node) {
-  Emitter& emitter = node.emitter();
-  TENON_TRY(ValueId x, node.tensor("self"));
-  if (emitter.rank(x) == 0) return node.bad("takes a tensor with axes");
-  TENON_TRY(int64_t axis, node.axis(node.integer("dim"), emitter.rank(x)));
-  const std::vector<Dim> dims = emitter.shape(x);
-  const Dim count = dims[static_cast<size_t>(axis)];
+  TENON_TRY(const Along self, along_dim(node));
+  const Dim count = self.size();
   if (!count.is_constant()) return node.unsupported("parts of an axis of open size");
   for (int64_t i = 0; i < count.value(); ++i) {
-    TENON_TRY_DO(node.finish_view("self", select_view(emitter, dims, axis, i)));
+    TENON_TRY_DO(node.finish_view("self", select_view(node.emitter(), self.dims, self.axis, i)));
   }
   return {};
 }
 
 namespace {
 
-/// Views of parts of these sizes along the axis `dim`.
-Result<void> split(NodeContext& node, int64_t axis, const std::vector<Dim>& sizes) {
+/// Views of parts of these sizes.
+Result<void> split(NodeContext& node, const Along& self, const std::vector<Dim>& sizes) {
   Emitter& emitter = node.emitter();
-  TENON_TRY(ValueId x, node.tensor("self"));
   Dim start = 0;
   for (Dim size : sizes) {
     const Dim end = emitter.dims().add(start, size);
     TENON_TRY_DO(
-        node.finish_view("self", slice_view(emitter, emitter.shape(x), axis, start, end, 1)));
+        node.finish_view("self", slice_view(emitter, self.dims, self.axis, start, end, 1)));
     start = end;
   }
   return {};
 }
 
 /// The sizes of equal parts, the last one what is left.
-Result<void> split_evenly(NodeContext& node, int64_t axis, Dim whole, int64_t size) {
+Result<void> split_evenly(NodeContext& node, const Along& self, int64_t size) {
+  const Dim whole = self.size();
   if (size < 1) return node.bad("parts without elements");
   if (!whole.is_constant()) return node.unsupported("parts of an axis of open size");
   std::vector<Dim> sizes;
   for (int64_t start = 0; start < whole.value(); start += size) {
     sizes.emplace_back(std::min(size, whole.value() - start));
   }
-  return split(node, axis, sizes);
+  return split(node, self, sizes);
 }
 
 }  // namespace
 
 Result<void> import_split(NodeContext& node) {
-  Emitter& emitter = node.emitter();
-  TENON_TRY(ValueId x, node.tensor("self"));
-  if (emitter.rank(x) == 0) return node.bad("takes a tensor with axes");
-  TENON_TRY(int64_t axis, node.axis(node.integer("dim"), emitter.rank(x)));
+  TENON_TRY(const Along self, along_dim(node));
   if (node.argument("split_size").get<std::vector<Value>>()) {
-    return split(node, axis, node.dims("split_size"));
+    return split(node, self, node.dims("split_size"));
   }
-  return split_evenly(node, axis, emitter.shape(x)[static_cast<size_t>(axis)],
-                      node.integer("split_size"));
+  return split_evenly(node, self, node.integer("split_size"));
 }
 
 Result<void> import_chunk(NodeContext& node) {
-  Emitter& emitter = node.emitter();
-  TENON_TRY(ValueId x, node.tensor("self"));
-  if (emitter.rank(x) == 0) return node.bad("takes a tensor with axes");
-  TENON_TRY(int64_t axis, node.axis(node.integer("dim"), emitter.rank(x)));
+  TENON_TRY(const Along self, along_dim(node));
   const int64_t chunks = node.integer("chunks");
-  const Dim whole = emitter.shape(x)[static_cast<size_t>(axis)];
+  const Dim whole = self.size();
   if (chunks < 1) return node.bad("fewer than one part");
   if (!whole.is_constant()) return node.unsupported("parts of an axis of open size");
-  return split_evenly(node, axis, whole, (whole.value() + chunks - 1) / chunks);
+  return split_evenly(node, self, (whole.value() + chunks - 1) / chunks);
 }
 
 Result<void> import_split_with_sizes(NodeContext& node) {
-  TENON_TRY(ValueId x, node.tensor("self"));
-  if (node.emitter().rank(x) == 0) return node.bad("takes a tensor with axes");
-  TENON_TRY(int64_t axis, node.axis(node.integer("dim"), node.emitter().rank(x)));
-  return split(node, axis, node.dims("split_sizes"));
+  TENON_TRY(const Along self, along_dim(node));
+  return split(node, self, node.dims("split_sizes"));
 }
 
 Result<void> import_narrow(NodeContext& node) {
+  TENON_TRY(const Along self, along_dim(node));
   Emitter& emitter = node.emitter();
-  TENON_TRY(ValueId x, node.tensor("self"));
-  if (emitter.rank(x) == 0) return node.bad("takes a tensor with axes");
-  TENON_TRY(int64_t axis, node.axis(node.integer("dim"), emitter.rank(x)));
   const Dim start = node.dim("start");
-  return node.finish_view("self", slice_view(emitter, emitter.shape(x), axis, start,
+  return node.finish_view("self", slice_view(emitter, self.dims, self.axis, start,
                                              emitter.dims().add(start, node.dim("length")), 1));
 }
 

@@ -126,18 +126,10 @@ Result<void> Sizes::bind_inputs(const std::vector<std::string>& inputs) {
 }
 
 Result<void> Sizes::check_options(const std::vector<std::string>& inputs) const {
-  for (const auto& [name, shape] : options_.shapes) {
-    if (std::ranges::find(inputs, name) == inputs.end()) {
-      return usage(fmt::format("a shape is given for '{}', which is no input of the model", name));
-    }
-  }
-  for (const auto& [name, value] : options_.symbols) {
-    if (value < 1) return usage(fmt::format("dim '{}' must be at least 1", name));
-    if (!hints_.contains(name)) {
-      return usage(fmt::format("a size is given for '{}', which is no dim of an input", name));
-    }
-  }
-  return {};
+  return check_names(
+      options_,
+      [&](const std::string& name) { return std::ranges::find(inputs, name) != inputs.end(); },
+      [&](const std::string& name) { return hints_.contains(name); });
 }
 
 Result<std::vector<Dim>> Sizes::input_dims(const std::string& name) {
