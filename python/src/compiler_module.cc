@@ -19,11 +19,11 @@ using tenon::driver::CompiledModel;
 
 namespace {
 
-/// (kind, text, names of nodes): the package raises its own exception from it.
+/// (kind, text, [(node, message)]): the package raises its own exception from it.
 nb::object describe(const tenon::Error& error) {
-  std::vector<std::string> nodes;
+  std::vector<std::tuple<std::string, std::string>> nodes;
   for (const tenon::Diagnostic& diagnostic : error.diagnostics)
-    nodes.push_back(diagnostic.where.node);
+    nodes.emplace_back(diagnostic.where.node, diagnostic.message);
   return nb::make_tuple(std::string(tenon::to_string(error.kind)), error.text(), nodes);
 }
 

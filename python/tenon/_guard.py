@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from .verdict.decide import quantile
+
 Call = Callable[[list[Any]], Any]
 Shapes = tuple[tuple[int, ...], ...]
 
@@ -76,9 +78,8 @@ class Guard:
     def decisions(self) -> list[Decision]:
         found = []
         for shapes, trial in list(self.trials.items()):
-            if not (ratios := sorted(trial.ratios())):
+            if not (ratios := trial.ratios()):
                 continue
-            deciles = statistics.quantiles(ratios, n=10) if len(ratios) > 1 else [ratios[0]] * 9
             medians = {kind: statistics.median(seconds) for kind, seconds in trial.seconds.items()}
             found.append(
                 Decision(
@@ -88,8 +89,8 @@ class Guard:
                     medians["eager"],
                     medians["compiled"],
                     statistics.median(ratios),
-                    deciles[0],
-                    deciles[-1],
+                    quantile(ratios, 0.1),
+                    quantile(ratios, 0.9),
                 )
             )
         return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -44,6 +44,17 @@ class _Weights:
         return self._state(tensors) == self.state and self.probe.same()
 
 
+class _Code(NamedTuple):
+    """Native code for parameters as they were."""
+
+    places: list[int]  # of the packed parameters among the arguments
+    weights: _Weights
+    inputs: list[int]  # of the other tensors
+    compiled: Any
+    threads: int
+    model: _runtime.Model
+
+
 class Region:
     """Calls the native code of a graph. Compiled at the first call, when the parameters are known.
 
@@ -64,10 +75,12 @@ class Region:
         result = graph_module.graph.output_node().args[0]
         self.single = not isinstance(result, (tuple, list))
         self.results = [node.meta["val"] for node in ([result] if self.single else result)]
-        self.model: _runtime.Model | None = None
+        self.free_sizes = any(not isinstance(size, int) for value in self.results for size in value.shape)
+        self.code: _Code | None = None  # replaced as a whole: other threads may be in a call
+        self.gave_up = False
         live.add(self)
 
-    def compile(self, arguments: Sequence[Any]) -> None:
+    def compile(self, arguments: Sequence[Any]) -> _Code:
         """Compiles for the parameters among the arguments. Raises Refused."""
         from . import _compiler
 
@@ -76,8 +89,8 @@ class Region:
             self.packed = [False] * len(self.packed)
         places = [place for place, packed in enumerate(self.packed) if packed]
         weights = [arguments[place] for place in places]
-        dense = [tensor.detach().contiguous() for tensor in weights]
         state = _Weights(weights)
+        dense = [tensor.detach().contiguous() for tensor in weights]
         parameters = {
             self.placeholders[place].name: (tensor.data_ptr(), _aten.DTYPES.index(tensor.dtype), list(tensor.shape))
             for place, tensor in zip(places, dense)
@@ -85,58 +98,78 @@ class Region:
         try:
             graph = _aten.to_json(self.eager, parameters)
         except Exception as error:
-            raise Refused({node.name: f"PyTorch cannot serialise the region: {error}" for node in self.eager.graph.nodes}) from error
+            raise self._refused(f"PyTorch cannot serialise the region: {error}") from error
         compiled = _compiler.compile_aten(graph, parameters, self.options.target, set(self.options.without), self.options.cache)
         if isinstance(compiled, tuple):
-            self._refuse(*compiled)
-        self.inputs = [
+            raise self._refusal(*compiled)
+        inputs = [
             place
             for place, node in enumerate(self.placeholders)
             if not self.packed[place] and isinstance(node.meta["val"], torch.Tensor)
         ]
-        self.places, self.weights, self.compiled = places, state, compiled
-        self.free_sizes = any(not all(isinstance(size, int) for size in value.shape) for value in self.results)
-        self._load()
+        threads = self._threads()
+        self.code = _Code(places, state, inputs, compiled, threads, _load(compiled, threads))
+        return self.code
 
-    def _load(self) -> None:
-        self.threads = self.options.threads or torch.get_num_threads()
-        compiled = self.compiled
-        self.model = _runtime.Model(compiled, compiled.address, compiled.bytes, self.threads, on_openmp=True)
+    def _threads(self) -> int:
+        return self.options.threads or torch.get_num_threads()
 
-    def _refuse(self, kind: str, text: str, nodes: list[str]) -> None:
+    def _refused(self, reason: str) -> Refused:
+        return Refused({node.name: reason for node in self.eager.graph.nodes})
+
+    def _refusal(self, kind: str, text: str, nodes: Sequence[tuple[str, str]]) -> Refused:
         known = {node.name for node in self.eager.graph.nodes}
-        named = [node.split(" ")[0] for node in nodes]
-        if kind == "unsupported" and named and all(node in known for node in named):
-            raise Refused({node: text for node in named})
-        raise Refused({node: f"the compiler refuses the region: {text}" for node in known})
+        named = {node.split(" ")[0]: message for node, message in nodes}
+        if kind == "unsupported" and named and named.keys() <= known:
+            return Refused(named)
+        return self._refused(f"the compiler refuses the region: {text}")
 
     def repack(self) -> None:
         """Takes the parameters anew at the next call, whatever a look at them says."""
-        self.weights = None
+        self.code = None
+
+    def _current(self, arguments: Sequence[Any]) -> _Code:
+        """The code for these parameters and this number of threads."""
+
+        def fits(code: _Code | None) -> bool:
+            return code is not None and code.weights.same([arguments[place] for place in code.places])
+
+        code = self.code
+        if not fits(code):
+            with self.lock:
+                code = self.code if fits(self.code) else self.compile(arguments)
+        if code.threads != self._threads():
+            with self.lock:
+                threads = self._threads()
+                self.code = code = code._replace(threads=threads, model=_load(code.compiled, threads))
+        return code
 
     def __call__(self, *arguments: Any) -> Any:
-        weights = [arguments[place] for place in self.places]
-        if self.weights is None or not self.weights.same(weights):
-            with self.lock:
-                if self.weights is None or not self.weights.same(weights):
-                    self.compile(arguments)
-        if not self.options.threads and torch.get_num_threads() != self.threads:
-            with self.lock:
-                self._load()
-        inputs = [arguments[place].contiguous() for place in self.inputs]
+        if self.gave_up:
+            return self.eager(*arguments)
+        try:
+            code = self._current(arguments)
+        except Refused as refused:  # new parameters, or parameters as inputs
+            self.gave_up = True
+            self.options.log.warning("tenon: runs in eager from now on: %s", refused)
+            return self.eager(*arguments)
+        inputs = [arguments[place].contiguous() for place in code.inputs]
         addresses = [tensor.data_ptr() for tensor in inputs]
         sizes = [size for tensor in inputs for size in tensor.shape]
-        model = self.model
         try:
-            shapes = model._shapes(addresses, sizes) if self.free_sizes else [value.shape for value in self.results]
+            shapes = code.model._shapes(addresses, sizes) if self.free_sizes else [value.shape for value in self.results]
             outputs = [torch.empty(shape, dtype=value.dtype) for shape, value in zip(shapes, self.results)]
-            model._run_at(addresses, sizes, [tensor.data_ptr() for tensor in outputs])
+            code.model._run_at(addresses, sizes, [tensor.data_ptr() for tensor in outputs])
         except _errors.InputError as error:
             # The code asks more of the sizes than PyTorch promises.
             self.options.log.warning("tenon: runs in eager for these sizes: %s", error)
             return self.eager(*arguments)
         outputs = [_with_strides(tensor, value) for tensor, value in zip(outputs, self.results)]
         return outputs[0] if self.single else outputs
+
+
+def _load(compiled: Any, threads: int) -> _runtime.Model:
+    return _runtime.Model(compiled, compiled.address, compiled.bytes, threads, on_openmp=True)
 
 
 def _with_strides(tensor: torch.Tensor, promised: torch.Tensor) -> torch.Tensor:

@@ -139,6 +139,26 @@ def test_changed_weights_are_seen(change):
 
 
 @torch.no_grad()
+def test_parameters_that_the_compiler_refuses_later_run_in_eager(monkeypatch, caplog):
+    from tenon import _region
+
+    module, x = nn.Linear(6, 5), torch.randn(3, 6)
+    function = compiled(module)
+    function(x)
+
+    def refuse(region, arguments):
+        raise _region.Refused({"addmm": "not today"})
+
+    monkeypatch.setattr(_region.Region, "compile", refuse)
+    module.weight.mul_(2)
+    with caplog.at_level(logging.WARNING, "tenon"):
+        for _ in range(2):
+            assert_same(function(x), module(x))
+    (record,) = [record for record in caplog.records if record.name == "tenon"]
+    assert "runs in eager from now on: addmm: not today" in record.getMessage()
+
+
+@torch.no_grad()
 def test_repack_sees_what_a_look_misses():
     module, x = nn.Linear(64, 64), torch.randn(3, 64)
     function = compiled(module)
