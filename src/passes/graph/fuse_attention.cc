@@ -160,7 +160,7 @@ class Fuser {
 
   // ---- Putting together ----
 
-  std::optional<ValueId> build(Parts parts, ValueId v, const std::vector<Dim>& result) {
+  std::optional<ValueId> build(Parts parts, ValueId v, std::vector<Dim> result) {
     parts.q = unscaled(parts.q, parts.scale);
     parts.keys = unscaled(parts.keys, parts.scale);
     if (parts.mask) parts.mask = as_condition(parts.mask);
@@ -170,7 +170,7 @@ class Fuser {
     const auto k = add(Op::kTranspose, {*keys}, {{"perm", std::vector<int64_t>{0, 1, 3, 2}}});
     const auto made = add(Op::kAttention, {*q, *k, *values, parts.mask},
                           {{"scale", parts.scale}, {"causal", false}, {"guarded", parts.guarded}});
-    return made ? add(Op::kReshape, {*made}, {{"dims", result}}) : std::nullopt;
+    return made ? add(Op::kReshape, {*made}, {{"dims", std::move(result)}}) : std::nullopt;
   }
 
   /// The value with four axes; none where it lacks axes that the result has.
