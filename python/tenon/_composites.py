@@ -1,8 +1,8 @@
-"""Operators that PyTorch fuses for its own kernels, written with operators that Tenon compiles."""
+"""Operators that PyTorch makes for its own kernels, written with operators that Tenon compiles."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -76,7 +76,18 @@ def _transformer_encoder_layer_fwd(
     return norm(x + feed(x), norm_weight_2, norm_bias_2)
 
 
+def _as_strided(self: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None) -> Any:
+    """Strides of axes of one element say nothing; where only these are new, nothing is."""
+
+    def told(sizes: Sequence[int], strides: Sequence[int]) -> list[int]:
+        return [stride for size, stride in zip(sizes, strides) if size != 1]
+
+    same = list(size) == list(self.shape) and told(size, stride) == told(self.shape, self.stride())
+    return self.view(self.shape) if same and storage_offset in (None, self.storage_offset()) else NotImplemented
+
+
 COMPOSITES: Mapping[Any, Callable[..., Any]] = {
     torch.ops.aten._native_multi_head_attention.default: _native_multi_head_attention,
+    torch.ops.aten.as_strided.default: _as_strided,
     torch.ops.aten._transformer_encoder_layer_fwd.default: _transformer_encoder_layer_fwd,
 }

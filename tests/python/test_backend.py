@@ -365,6 +365,18 @@ def test_operators_that_pytorch_fuses_for_itself_are_compiled(norm_first, activa
 
 
 @torch.no_grad()
+def test_strides_of_axes_of_one_element_are_no_operator():
+    def function(x):  # the mean of a channels-last tensor is followed by as_strided
+        return nn.functional.adaptive_avg_pool2d(x, 1).permute(0, 2, 3, 1) * 2
+
+    x = torch.randn(2, 6, 4, 4).to(memory_format=torch.channels_last)
+    assert_same(compiled(function, fullgraph=True)(x), function(x))
+    assert not tenon.explain(function, x).fallbacks
+    mixed = torch.randn(3, 4)
+    assert_same(compiled(lambda x: x.as_strided((2, 2), (1, 2)) * 2)(mixed), mixed.as_strided((2, 2), (1, 2)) * 2)
+
+
+@torch.no_grad()
 def test_an_operator_can_be_replaced():
     @torch.library.custom_op("tenon_tests::twice", mutates_args=())
     def twice(x: torch.Tensor) -> torch.Tensor:
