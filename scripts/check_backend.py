@@ -91,6 +91,7 @@ def try_one(name, folder):
     import tenon
 
     logging.getLogger("tenon").setLevel(logging.ERROR)
+    torch._dynamo.config.allow_rnn = True
     torch.manual_seed(0)
     module, make_inputs = build(name, folder)
     module.eval()
