@@ -99,7 +99,7 @@ std::optional<WinogradForm> winograd_form(const Module& module, const Node& node
   const int64_t images = result.dims[0].is_constant() ? result.dims[0].value() : 1;
   const Shape shape{images, filter.dims[1].value(), filter.dims[0].value(), result.dims[2].value(),
                     result.dims[3].value()};
-  constexpr double kGain = 0.87;  // of the smaller filters' forms; less is not worth a larger one
+  constexpr double kGain = 0.9;  // of the smaller filters' forms; less is not worth a larger one
   double least = direct_cycles(shape, target);
   std::optional<WinogradForm> form;
   for (int tile : {2, 4}) {
