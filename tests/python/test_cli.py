@@ -296,7 +296,7 @@ def test_bench_reports_latency_memory_and_steps(linear, tmp_path):
     assert report["memory"]["weights"] >= WEIGHT.nbytes and report["memory"]["resident"] > 1e6
     assert sum(step["share"] for step in report["steps"]) == pytest.approx(1)
     assert sum(step["flops"] for step in report["steps"]) >= 2 * 8 * 6 * 5
-    assert report["roofline"]["bytes_per_second"] > 1e8
+    assert report["roofline"]["bytes_per_second"] > 1e8 and 0 < report["roofline"]["share"] <= 1
     artifact = tmp_path / "linear.tenon"
     tenon("compile", linear, "-o", artifact)
     assert "--inputs" in tenon("bench", artifact, code=BAD_INPUT).stderr

@@ -17,7 +17,7 @@ def configurations():
     chosen = {"checked": ["--checked"]}
     if ALL:
         chosen["x86-64-v3, checked"] = ["--target=x86-64-v3", "--checked"]
-        advice = tenon_json("inspect", "none.onnx", "--without=none", code=2)["error"]["diagnostics"][0]["advice"]
+        advice = tenon_json("bench", "none.onnx", "--without=none", code=2)["error"]["diagnostics"][0]["advice"]
         for step in advice.removeprefix("steps that can be left out: ").split(", "):
             chosen["without " + step] = ["--checked", "--without=" + step]
     return chosen
