@@ -31,7 +31,8 @@ nb::object describe(const tenon::Error& error) {
 nb::object compile(const std::string& path, const std::string& target, uint32_t threads,
                    std::map<std::string, std::vector<int64_t>> shapes,
                    std::map<std::string, int64_t> symbols, std::set<std::string> without,
-                   const std::string& dump, const std::string& cache) {
+                   const std::string& dump, const std::string& cache,
+                   const std::string& operators) {
   tenon::driver::CompileOptions options;
   options.target = target;
   options.threads = static_cast<int>(threads);
@@ -39,6 +40,7 @@ nb::object compile(const std::string& path, const std::string& target, uint32_t 
   options.symbols = std::move(symbols);
   options.without = std::move(without);
   options.dump = dump;
+  options.operators = operators;
   options.cache = tenon::driver::cache_folder(cache);
   tenon::Result<CompiledModel> compiled = [&] {
     nb::gil_scoped_release unlocked;
@@ -59,6 +61,12 @@ nb::object target(const std::string& name) {
   const tenon::Result<tenon::Target> found = tenon::find_target(name);
   if (!found) return describe(found.error());
   return nb::make_tuple(found->name, found->vector_bytes);
+}
+
+/// Definitions by name of the operators that a text defines, or what `describe` gives.
+nb::object custom_operators(const std::string& text) {
+  const auto operators = tenon::driver::custom_operators(text);
+  return operators ? nb::cast(*operators) : describe(operators.error());
 }
 
 /// (flops per second, bytes per second).
@@ -82,9 +90,10 @@ using Elements = std::tuple<uint64_t, uint8_t, std::vector<int64_t>>;
 /// A CompiledModel, or what `describe` gives.
 nb::object compile_aten(const std::string& graph, const std::map<std::string, Elements>& parameters,
                         const std::string& target, std::set<std::string> without,
-                        const std::string& cache) {
+                        const std::string& cache, const std::string& operators) {
   tenon::driver::CompileOptions options;
   options.target = target;
+  options.operators = operators;
   options.without = std::move(without);
   options.cache = tenon::driver::cache_folder(cache);
   tenon::driver::Parameters given;
@@ -134,11 +143,12 @@ NB_MODULE(_compiler, m) {
       });
   m.def("compile", &compile, nb::arg("path"), nb::arg("target"), nb::arg("threads"),
         nb::arg("shapes"), nb::arg("symbols"), nb::arg("without"), nb::arg("dump"),
-        nb::arg("cache"));
+        nb::arg("cache"), nb::arg("operators"));
+  m.def("custom_operators", &custom_operators, nb::arg("text"));
   m.def("target", &target, nb::arg("name"));
   m.def("roofline", &roofline, nb::arg("threads"), nb::arg("vector_bytes"));
   m.def("optional_steps", &optional_steps);
   m.def("compile_aten", &compile_aten, nb::arg("graph"), nb::arg("parameters"), nb::arg("target"),
-        nb::arg("without"), nb::arg("cache"));
+        nb::arg("without"), nb::arg("cache"), nb::arg("operators"));
   m.def("imports_aten", &tenon::driver::imports_aten, nb::arg("name"));
 }

@@ -28,10 +28,11 @@ from ._errors import (
     UsageError,
 )
 from ._model import Model, StepTime, Tensor, compile, load
+from ._operators import implement, replace
 from .verdict import Verdict, verdict
 
 # What needs torch is imported when it is used.
-_WITH_TORCH = {"Decision": "_guard", "Explanation": "_explain", "decisions": "_backend", "explain": "_explain", "repack": "_backend", "replace": "_backend"}
+_WITH_TORCH = {"Decision": "_guard", "Explanation": "_explain", "decisions": "_backend", "explain": "_explain", "repack": "_backend"}
 
 
 def __getattr__(name: str) -> _Any:
@@ -60,6 +61,7 @@ __all__ = [
     "compile",
     "decisions",
     "explain",
+    "implement",
     "load",
     "repack",
     "replace",

@@ -15,7 +15,7 @@ from torch._decomp import core_aten_decompositions
 from torch._dynamo.backends.common import aot_autograd
 from torch._functorch.aot_autograd import make_boxed_func
 
-from . import _errors, _region, _regions
+from . import _errors, _operators, _region, _regions
 from ._composites import COMPOSITES
 from ._guard import Decision, Guard
 from ._options import Options
@@ -24,26 +24,21 @@ _graphs: "weakref.WeakSet[Graph]" = weakref.WeakSet()
 
 
 @functools.cache
-def is_known(name: str) -> bool:
-    """Whether the compiler takes the operator, as `aten.relu.default`."""
+def _imports(name: str) -> bool:
     from . import _compiler
 
     return name.startswith("aten.") and _compiler.imports_aten(name.removeprefix("aten.").removesuffix(".default"))
 
 
-_replacements: dict[Any, Callable[..., Any]] = {}
-
-
-def replace(operator: Any, function: Callable[..., Any]) -> None:
-    """From now on graphs have the function's operators instead of this one (`torch.ops.mine.swoosh.default`), so that Tenon
-    can compile and fuse them. The function takes the same arguments and gives the same results."""
-    _replacements[operator] = function
+def is_known(name: str) -> bool:
+    """Whether the compiler takes the operator, as `aten.relu.default`."""
+    return _imports(name) or _operators.is_implemented(name)
 
 
 @functools.cache
 def _decompositions() -> Mapping[Any, Callable[..., Any]]:
     """PyTorch's decompositions of the operators that the compiler does not take whole."""
-    return {op: rule for op, rule in core_aten_decompositions().items() if not is_known(str(op))}
+    return {op: rule for op, rule in core_aten_decompositions().items() if not _imports(str(op))}
 
 
 class _Direct(NamedTuple):
@@ -170,7 +165,7 @@ def compile_graphs(graph_module: torch.fx.GraphModule, inputs: Sequence[Any], op
         fw_compiler=functools.partial(forward, inference=False),
         bw_compiler=lambda graph_module, inputs: make_boxed_func(graph_module.forward),
         inference_compiler=functools.partial(forward, inference=True),
-        decompositions={**_decompositions(), **COMPOSITES, **_replacements},
+        decompositions={**_decompositions(), **COMPOSITES, **_operators.replacements},
     )(graph_module, inputs)
 
 

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from . import _errors
+from . import _errors, _operators
 
 
 def _is_file(model: Any) -> bool:
@@ -26,7 +26,8 @@ def _exported(model: Any, inputs: Sequence[Any] | None) -> Any:
     import torch
 
     with torch.no_grad():
-        return torch.export.export(model, tuple(inputs))
+        program = torch.export.export(model, tuple(inputs))
+    return program.run_decompositions(dict(_operators.replacements)) if _operators.replacements else program
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from typing import Any, Iterable, Mapping, NamedTuple, Sequence, Union
 
-from . import _arrays, _errors, _export, _runtime
+from . import _arrays, _errors, _export, _operators, _runtime
 from ._guard import Decision, Guard
 
 _runtime.set_package(_errors.BY_CODE, _errors.ArgumentError, _arrays.adopt, _arrays.release)
@@ -183,7 +183,9 @@ def compile(
     fixed = {k: list(v) for k, v in (shapes or {}).items() if not isinstance(v, int)}
     symbols = {k: v for k, v in (shapes or {}).items() if isinstance(v, int)}
     with _export.as_file(model, inputs) as path:
-        compiled = _compiler.compile(path, target, threads, fixed, symbols, set(without), os.fspath(dump or ""), os.fspath(cache or ""))
+        compiled = _compiler.compile(
+            path, target, threads, fixed, symbols, set(without), os.fspath(dump or ""), os.fspath(cache or ""), _operators.definitions()
+        )
     if isinstance(compiled, tuple):
         raise _errors.of_kind(*compiled)
     made = Model(compiled, compiled.address, compiled.bytes, threads)

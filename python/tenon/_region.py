@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from . import _aten, _errors, _runtime
+from . import _aten, _errors, _operators, _runtime
 from ._options import Options
 
 live: "weakref.WeakSet[Region]" = weakref.WeakSet()
@@ -99,7 +99,10 @@ class Region:
             graph = _aten.to_json(self.eager, parameters)
         except Exception as error:
             raise self._refused(f"PyTorch cannot serialise the region: {error}") from error
-        compiled = _compiler.compile_aten(graph, parameters, self.options.target, set(self.options.without), self.options.cache)
+        options = self.options
+        compiled = _compiler.compile_aten(
+            graph, parameters, options.target, set(options.without), options.cache, _operators.definitions()
+        )
         if isinstance(compiled, tuple):
             raise self._refusal(*compiled)
         inputs = [

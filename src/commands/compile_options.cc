@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
+#include <fstream>
 #include <iterator>
 #include <optional>
 #include <thread>
@@ -62,6 +63,8 @@ void add_compile_options(CLI::App& app, CompileArguments& arguments) {
   app.add_option("--shape", arguments.shapes,
                  "Fix sizes: x:1x3x224x224 for an input, batch=8 for a named size (repeatable)")
       ->allow_extra_args(false);
+  app.add_option("--operators", arguments.operators,
+                 "File that defines operators of your own (docs/operators.md)");
   app.add_option("--target", arguments.target,
                  fmt::format("CPU to compile for, or several with commas between them: native, {}; "
                              "of a .tenon file, whose code to take",
@@ -107,6 +110,13 @@ Result<driver::CompileOptions> compile_options(const CompileArguments& arguments
     if (failure) {
       return fail(ErrorKind::kIo, fmt::format("cannot make the folder '{}': {}", arguments.dump,
                                               failure.message()));
+    }
+  }
+  if (!arguments.operators.empty()) {
+    std::ifstream file(arguments.operators);
+    options.operators.assign(std::istreambuf_iterator<char>(file), {});
+    if (!file) {
+      return fail(ErrorKind::kIo, "cannot read the file", {.file = arguments.operators});
     }
   }
   if (isatty(STDERR_FILENO)) {

@@ -19,12 +19,13 @@ struct CompileArguments {
   std::vector<std::string> without;
   std::string target = "native";
   std::string dump;
+  std::string operators;  ///< file of definitions
   std::string cache;     ///< as driver::cache_folder takes it
   uint32_t threads = 0;  ///< 0: as many as the process may use
   bool checked = false;
 };
 
-/// Declares --shape, --target, --without, --checked, --cache and --dump.
+/// Declares --shape, --operators, --target, --without, --checked, --cache and --dump.
 void add_compile_options(CLI::App& app, CompileArguments& arguments);
 
 /// The driver's options, with progress on standard error when that is a terminal. Malformed shapes

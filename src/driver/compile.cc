@@ -111,6 +111,7 @@ Result<ir::Module> import_file(const std::filesystem::path& model, const Compile
   import::ImportOptions import_options;
   import_options.shapes = options.shapes;
   import_options.symbols = options.symbols;
+  TENON_TRY(import_options.operators, ops::parse_custom_operators(options.operators));
   if (model.extension() == ".onnx") return import::import_onnx(model, import_options);
   if (model.extension() == ".pt2") return import::import_pt2(model, import_options);
   return fail(ErrorKind::kUsage,
@@ -138,8 +139,17 @@ Result<CompiledModel> compile_aten(std::string_view graph, const Parameters& par
     for (const ir::Dim dim : type.dims) bytes *= static_cast<size_t>(dim.value());
     return std::optional(import::TensorBytes{type, {data, bytes}, {}});
   };
-  TENON_TRY(ir::Module module, import::import_aten(graph, find, {}));
+  import::ImportOptions import_options;
+  TENON_TRY(import_options.operators, ops::parse_custom_operators(options.operators));
+  TENON_TRY(ir::Module module, import::import_aten(graph, find, import_options));
   return compile(std::move(module), options);
+}
+
+Result<std::map<std::string, std::string>> custom_operators(std::string_view text) {
+  TENON_TRY(const auto all, ops::parse_custom_operators(text));
+  std::map<std::string, std::string> definitions;
+  for (const ops::CustomOperator& one : all) definitions.emplace(one.name, one.definition);
+  return definitions;
 }
 
 bool imports_aten(const std::string& name) { return import::pt2::find_operator(name) != nullptr; }

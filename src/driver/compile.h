@@ -31,6 +31,7 @@ struct CompileOptions {
       progress;  ///< called with the name of each step; may be empty
   std::map<std::string, std::vector<int64_t>> shapes;  ///< of inputs by name
   std::map<std::string, int64_t> symbols;              ///< sizes of named dims
+  std::string operators;  ///< definitions of custom operators (ops/custom_operator.h)
 };
 
 struct StepReport {
@@ -64,6 +65,9 @@ using Parameters = std::map<std::string, Elements>;
 /// the graph.
 Result<CompiledModel> compile_aten(std::string_view graph, const Parameters& parameters,
                                    const CompileOptions& options);
+/// Definitions by name of the operators in a text for CompileOptions::operators; its error when
+/// wrong.
+Result<std::map<std::string, std::string>> custom_operators(std::string_view text);
 /// Whether the importer has an ATen operator with a name like "relu" or "add.Tensor".
 bool imports_aten(const std::string& name);
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "ops/custom_operator.h"
 
 namespace tenon::import {
 
@@ -27,6 +28,8 @@ struct ImportOptions {
   std::map<std::string, std::vector<int64_t>> shapes;
   /// Values of named dims.
   std::map<std::string, int64_t> symbols;
+  /// Come before the importers' own.
+  std::vector<ops::CustomOperator> operators;
   Limits limits;
 };
 

@@ -17,6 +17,7 @@ class TextCursor {
   explicit TextCursor(std::string_view text) : text_(text) { skip_space(); }
 
   bool at_end() const { return position_ == text_.size(); }
+  std::string_view rest() const { return text_.substr(position_); }
 
   /// Whether the text goes on with this punctuation or with this whole word.
   bool sees(std::string_view token) const;

@@ -1,4 +1,4 @@
-// Every elementwise operator: all of them follow from the meanings in ir/elementwise.def.
+// Every elementwise operator: all of them follow from their meanings.
 #include "ops/block_evaluate.h"
 #include "ops/meaning.h"
 #include "ops/nest.h"
@@ -45,8 +45,7 @@ Evaluated evaluate(ir::Op op, EvaluateContext& context) {
 void to_loops(ir::Op op, ir::LoopScope& scope) {
   for_each_element(scope, [&](std::span<const ir::E> index) {
     std::vector<ir::E> operands;
-    for (size_t i = 0; i < ir::info(op).operands.size(); ++i) {
-      const int operand = static_cast<int>(i);
+    for (int operand = 0; scope.has_operand(operand); ++operand) {
       operands.push_back(scope.load(operand, broadcast_index(scope, operand, index)));
     }
     scope.store(0, index, build_meaning(op, scope.builder(), operands, scope.attrs()));

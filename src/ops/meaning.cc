@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ir/loop_text.h"
+#include "ops/custom_operator.h"
 #include "ops/shape.h"
 
 namespace tenon::ops {
@@ -23,9 +24,8 @@ ir::E attribute_constant(ir::LoopBuilder& builder, const ir::Attrs& attrs,
   return builder.number(attrs.number(attribute.name), {DType::kFloat64});
 }
 
-Result<ir::E> parse(ir::Op op, ir::LoopBuilder& builder, std::span<const ir::E> operands,
-                    const ir::Attrs& attrs) {
-  const ir::OpInfo& row = ir::info(op);
+Result<ir::E> parse_row(const ir::OpInfo& row, ir::LoopBuilder& builder,
+                        std::span<const ir::E> operands, const ir::Attrs& attrs) {
   const auto attribute = [&](std::string_view name) -> const ir::OpInfo::Attribute* {
     if (!name.starts_with('$')) return nullptr;
     const auto found =
@@ -44,6 +44,40 @@ Result<ir::E> parse(ir::Op op, ir::LoopBuilder& builder, std::span<const ir::E> 
     return known ? std::optional(ir::compute_type(attrs.dtype(known->name))) : std::nullopt;
   };
   return ir::parse_expression(row.meaning, builder, names);
+}
+
+Result<ir::E> parse_formula(ir::LoopBuilder& builder, std::span<const ir::E> operands,
+                            const ir::Attrs& attrs) {
+  TENON_TRY(const CustomOperator formula, parse_definition(attrs.text("definition")));
+  const std::vector<double>& numbers = attrs.numbers("numbers");
+  if (formula.operands.size() != operands.size() || formula.attributes.size() != numbers.size()) {
+    return fail(ErrorKind::kBadShape,
+                fmt::format("it takes {} operands and {} attributes, not {} and {}",
+                            formula.operands.size(), formula.attributes.size(), operands.size(),
+                            numbers.size()));
+  }
+  ir::ExpressionNames names;
+  names.value = [&](std::string_view name) -> std::optional<ir::E> {
+    const auto operand = std::ranges::find(formula.operands, name);
+    if (operand != formula.operands.end()) return operands[operand - formula.operands.begin()];
+    if (!name.starts_with('$')) return std::nullopt;
+    const auto attribute =
+        std::ranges::find(formula.attributes, name.substr(1), &CustomOperator::Attribute::name);
+    if (attribute == formula.attributes.end()) return std::nullopt;
+    return builder.number(numbers[attribute - formula.attributes.begin()], {DType::kFloat64});
+  };
+  names.dtype = [](std::string_view) { return std::optional<DType>(); };
+  return ir::parse_expression(formula.expression, builder, names);
+}
+
+Result<ir::E> parse(ir::Op op, ir::LoopBuilder& builder, std::span<const ir::E> operands,
+                    const ir::Attrs& attrs) {
+  if (op == ir::Op::kFormula) return parse_formula(builder, operands, attrs);
+  return parse_row(ir::info(op), builder, operands, attrs);
+}
+
+std::string_view meaning_text(ir::Op op, const ir::Attrs& attrs) {
+  return op == ir::Op::kFormula ? attrs.text("definition") : ir::info(op).meaning;
 }
 
 /// The dtype that all operands but bools have; bool where there are no others.
@@ -65,7 +99,7 @@ std::expected<DType, std::string> common_dtype(std::span<const DType> operands) 
 ir::E build_meaning(ir::Op op, ir::LoopBuilder& builder, std::span<const ir::E> operands,
                     const ir::Attrs& attrs) {
   Result<ir::E> value = parse(op, builder, operands, attrs);
-  TENON_CHECK(value.has_value(), fmt::format("{}: {}", ir::info(op).meaning, value.error().text()));
+  TENON_CHECK(value.has_value(), fmt::format("{}: {}", meaning_text(op, attrs), value.error().text()));
   return *value;
 }
 
@@ -87,7 +121,12 @@ std::expected<DType, std::string> result_dtype(ir::Op op, std::span<const DType>
   if (!value || value->type().lanes != 1 || !has_bits) {
     std::vector<std::string_view> given;
     for (const DType dtype : operands) given.push_back(to_string(dtype));
-    return wrong("'{}' does not work with {}", ir::info(op).meaning, fmt::join(given, ", "));
+    // Of a user's own text it matters where it is wrong.
+    const std::string why = op == ir::Op::kFormula && !value
+                                ? ": " + value.error().diagnostics.front().message
+                                : std::string();
+    return wrong("'{}' does not work with {}{}", meaning_text(op, attrs), fmt::join(given, ", "),
+                 why);
   }
   if (attrs.has("to")) return attrs.dtype("to");
   return value->type().dtype == DType::kBool ? DType::kBool : common;

@@ -63,6 +63,7 @@ DType operand_dtype(std::string_view operator_name) {
 
 TEST(LoopExpression, EveryElementwiseMeaningReads) {
   for (const Row& row : kRows) {
+    if (row.meaning.empty()) continue;  // it is in an attribute of the node
     LoopBuilder b("f");
     auto value = read(row.meaning, b, operand_dtype(row.name));
     ASSERT_TRUE(value) << row.name << ": " << value.error().text();

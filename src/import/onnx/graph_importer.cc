@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "import/custom.h"
 #include "import/onnx/input_shapes.h"
 #include "import/onnx/operators.h"
 #include "import/source_line.h"
@@ -182,6 +183,10 @@ ir::OriginId GraphImporter::origin_of(const Node& node) {
       {fmt::format("{}{} ({})", frame_->prefix, name, node.op_type), std::move(source)});
 }
 
+const ops::CustomOperator* GraphImporter::find_custom(const Node& node) const {
+  return import::find_custom(options_, fmt::format("{}::{}", node.domain, node.op_type));
+}
+
 const Function* GraphImporter::find_function(const Node& node) const {
   for (const Function& function : model_.functions) {
     if (function.name == node.op_type && function.domain == node.domain &&
@@ -197,8 +202,9 @@ Result<void> GraphImporter::import_node(const Node& node) {
     return bad(fmt::format("more than {} nodes once functions are inlined", options_.limits.nodes));
   }
   emitter_.set_origin(origin_of(node));
-  const Function* function = find_function(node);
-  if (!function && !find_operator(node.domain, node.op_type)) {
+  const ops::CustomOperator* custom = find_custom(node);
+  const Function* function = custom ? nullptr : find_function(node);
+  if (!custom && !function && !find_operator(node.domain, node.op_type)) {
     missing_.add(
         fmt::format("operator {}{}{}", node.domain, node.domain.empty() ? "" : ".", node.op_type),
         emitter_.where());
@@ -243,7 +249,9 @@ Result<void> GraphImporter::import_operator(const Node& node, std::vector<Term> 
                 emitter_.where());
   }
   NodeContext context(node, *opset, emitter_, *this, std::move(inputs), attributes);
-  Result<void> done = find_operator(node.domain, node.op_type)(context);
+  const ops::CustomOperator* custom = find_custom(node);
+  Result<void> done =
+      custom ? import_custom(context, *custom) : find_operator(node.domain, node.op_type)(context);
   if (context.attribute_error()) return std::unexpected(*context.attribute_error());
   if (!done) {
     for (Diagnostic& diagnostic : done.error().diagnostics) {

@@ -66,6 +66,8 @@ class GraphImporter : public GraphContext {
   Result<void> bind_missing(const Node& node);
   AttributeList resolve_attributes(const Node& node) const;
   ir::OriginId origin_of(const Node& node);
+  /// The user's definition of the node's operator, or nullptr.
+  const ops::CustomOperator* find_custom(const Node& node) const;
   const Function* find_function(const Node& node) const;
 
   const Model& model_;

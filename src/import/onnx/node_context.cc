@@ -107,6 +107,12 @@ std::optional<double> NodeContext::number(std::string_view name) {
   return attribute ? std::optional<double>(attribute->number) : std::nullopt;
 }
 
+std::optional<double> NodeContext::any_number(std::string_view name) {
+  const auto found = std::ranges::find(attributes_, name, &AttributeList::value_type::first);
+  if (found == attributes_.end() || found->second->type != AttributeType::kInt) return number(name);
+  return static_cast<double>(found->second->integer);
+}
+
 std::string NodeContext::text(std::string_view name, std::string_view otherwise) {
   const Attribute* attribute = find(name, AttributeType::kString);
   if (!attribute) return std::string(otherwise);

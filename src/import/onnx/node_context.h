@@ -89,6 +89,8 @@ class NodeContext {
   int64_t integer(std::string_view name, int64_t otherwise);
   bool flag(std::string_view name, bool otherwise) { return integer(name, otherwise ? 1 : 0) != 0; }
   std::optional<double> number(std::string_view name);
+  /// The same where a whole number will do, too.
+  std::optional<double> any_number(std::string_view name);
   double number(std::string_view name, double otherwise) {
     return number(name).value_or(otherwise);
   }

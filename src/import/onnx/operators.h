@@ -5,6 +5,7 @@
 
 #include "base/result.h"
 #include "import/onnx/node_context.h"
+#include "ops/custom_operator.h"
 
 namespace tenon::import::onnx {
 
@@ -19,5 +20,8 @@ ImportOperator find_operator(std::string_view domain, std::string_view op_type);
 
 /// An operator that a row of elementwise.def names.
 Result<void> import_elementwise(NodeContext& node);
+
+/// An operator that the user defines.
+Result<void> import_custom(NodeContext& node, const ops::CustomOperator& custom);
 
 }  // namespace tenon::import::onnx

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "import/pt2/operators.h"
+#include "import/custom.h"
 #include "import/source_line.h"
 
 namespace tenon::import::pt2 {
@@ -73,6 +73,7 @@ GraphImporter::GraphImporter(const Program& program, const Payloads& payloads,
                              const ImportOptions& options)
     : program_(program),
       payloads_(payloads),
+      options_(options),
       emitter_(module_),
       sizes_(program, options, module_.dims) {}
 
@@ -292,6 +293,15 @@ Result<void> GraphImporter::import_nodes(const Graph& graph) {
   return {};
 }
 
+/// The user's operator of this name, or the importer's own.
+std::optional<Operator> GraphImporter::operator_named(const std::string& name) const {
+  std::string in_text = name;  // "mine.swoosh" is written "mine::swoosh"
+  if (const size_t dot = name.find('.'); dot != std::string::npos) in_text.replace(dot, 1, "::");
+  if (const auto* custom = find_custom(options_, in_text)) return custom_operator(*custom);
+  const Operator* own = find_operator(name);
+  return own ? std::optional(*own) : std::nullopt;
+}
+
 Result<void> GraphImporter::import_node(const Node& node) {
   const std::string name = operator_name(node.target);
   std::string label = node.name;
@@ -309,7 +319,7 @@ Result<void> GraphImporter::import_node(const Node& node) {
     return {};
   }
   const std::string functional = functional_name(name);
-  const Operator* row = find_operator(functional.empty() ? name : functional);
+  const std::optional<Operator> row = operator_named(functional.empty() ? name : functional);
   const bool is_call = node.target.starts_with(kHigherOrder);
   if (!row && !is_call) {
     return fail(ErrorKind::kUnsupported, fmt::format("operator {}", name));

@@ -13,12 +13,11 @@
 #include "import/missing.h"
 #include "import/pt2/memory.h"
 #include "import/pt2/node_context.h"
+#include "import/pt2/operators.h"
 #include "import/pt2/schema.h"
 #include "import/pt2/sizes.h"
 
 namespace tenon::import::pt2 {
-
-struct Operator;
 
 class GraphImporter {
  public:
@@ -50,6 +49,7 @@ class GraphImporter {
 
   Result<void> import_nodes(const Graph& graph);
   Result<void> import_node(const Node& node);
+  std::optional<Operator> operator_named(const std::string& name) const;
   Result<void> import_known(const Node& node, const Operator& row, bool in_place,
                             std::vector<NamedValue> arguments);
   Result<void> import_call(const Node& node, std::vector<NamedValue> arguments);
@@ -65,6 +65,7 @@ class GraphImporter {
 
   const Program& program_;
   const Payloads& payloads_;
+  const ImportOptions& options_;
   ir::Module module_;
   Emitter emitter_;
   Memory memory_;

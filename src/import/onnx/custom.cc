@@ -1,0 +1,27 @@
+// Operators that the user defines: operands are the node's inputs, attributes its attributes.
+#include "import/custom.h"
+
+#include <fmt/format.h>
+
+#include "import/onnx/operators.h"
+
+namespace tenon::import::onnx {
+
+Result<void> import_custom(NodeContext& node, const ops::CustomOperator& custom) {
+  TENON_TRY(std::vector<Emitter::Operand> operands, node.all_inputs());
+  if (operands.size() != custom.operands.size()) {
+    return node.unsupported(fmt::format("{} with {} operands; its definition has {}", custom.name,
+                                        operands.size(), custom.operands.size()));
+  }
+  std::vector<double> numbers;
+  for (const auto& [name, otherwise] : custom.attributes) {
+    const std::optional<double> number = node.any_number(name);
+    if (!number && !otherwise) {
+      return node.unsupported(fmt::format("{} without attribute '{}'", custom.name, name));
+    }
+    numbers.push_back(number.value_or(otherwise.value_or(0)));
+  }
+  return node.finish(emit_custom(node.emitter(), custom, std::move(operands), std::move(numbers)));
+}
+
+}  // namespace tenon::import::onnx

@@ -1,0 +1,37 @@
+// Operators that the user defines: operands are tensors, attributes numbers, by their names in the
+// operator's schema.
+#include "import/custom.h"
+
+#include "import/pt2/operators.h"
+
+namespace tenon::import::pt2 {
+namespace {
+
+Result<void> import_custom(NodeContext& node, const ops::CustomOperator& custom) {
+  std::vector<Emitter::Operand> operands;
+  for (const std::string& name : custom.operands) {
+    if (!node.argument(name).get<TensorValue>()) {
+      return node.unsupported(fmt::format("argument '{}' is no tensor", name));
+    }
+    operands.push_back(node.tensor(name));
+  }
+  std::vector<double> numbers;
+  for (const auto& attribute : custom.attributes) numbers.push_back(node.number(attribute.name));
+  return node.finish(emit_custom(node.emitter(), custom, std::move(operands), std::move(numbers)));
+}
+
+}  // namespace
+
+Operator custom_operator(const ops::CustomOperator& custom) {
+  std::string signature;
+  for (const std::string& name : custom.operands) {
+    signature += fmt::format("{}{}", signature.empty() ? "" : ", ", name);
+  }
+  for (const auto& [name, otherwise] : custom.attributes) {
+    signature += otherwise ? fmt::format(", {}={}", name, *otherwise) : ", " + name;
+  }
+  return {std::move(signature),
+          [&custom](NodeContext& node) { return import_custom(node, custom); }};
+}
+
+}  // namespace tenon::import::pt2

@@ -1,0 +1,104 @@
+#include "ops/custom_operator.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "ir/text_cursor.h"
+
+namespace tenon::ops {
+namespace {
+
+Result<double> parse_number(ir::TextCursor& cursor) {
+  if (cursor.accept("true")) return 1;
+  if (cursor.accept("false")) return 0;
+  TENON_TRY(const std::string_view text, cursor.number_text());
+  double number = 0;
+  const char* end = text.data() + text.size();
+  if (std::from_chars(text.data(), end, number).ptr != end) {
+    return cursor.error(fmt::format("'{}' is no number", text));
+  }
+  return number;
+}
+
+Result<void> parse_operands(ir::TextCursor& cursor, CustomOperator& made) {
+  do {
+    TENON_TRY(const std::string_view name, cursor.word());
+    made.operands.emplace_back(name);
+  } while (cursor.accept(","));
+  return {};
+}
+
+Result<void> parse_attributes(ir::TextCursor& cursor, CustomOperator& made) {
+  do {
+    TENON_TRY(const std::string_view name, cursor.word());
+    made.attributes.push_back({std::string(name), {}});
+    if (!cursor.accept("=")) continue;
+    TENON_TRY(made.attributes.back().otherwise, parse_number(cursor));
+  } while (cursor.accept(","));
+  return {};
+}
+
+/// A definition per line with a "::", which no other text of one has; without comments.
+std::vector<std::string> split(std::string_view text) {
+  std::vector<std::string> definitions;
+  while (!text.empty()) {
+    std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    line = line.substr(0, line.find("//"));
+    line.remove_prefix(std::min(line.find_first_not_of(" \t\r"), line.size()));
+    line = line.substr(0, line.find_last_not_of(" \t\r") + 1);
+    if (line.empty()) continue;
+    if (definitions.empty() || line.find("::") != std::string_view::npos) {
+      definitions.emplace_back(line);
+    } else {
+      definitions.back().append(" ").append(line);
+    }
+  }
+  return definitions;
+}
+
+std::unexpected<Error> wrong_operator(std::string_view name, std::string_view message) {
+  return fail(ErrorKind::kUsage, fmt::format("operator '{}': {}", name, message), {},
+              "write it like: mine::swoosh(x; sharpness = 1) = x / (1 + exp(-($sharpness * x)))");
+}
+
+}  // namespace
+
+Result<CustomOperator> parse_definition(std::string_view definition) {
+  ir::TextCursor cursor(definition);
+  CustomOperator made;
+  made.definition = definition;
+  TENON_TRY_DO(cursor.expect("("));
+  TENON_TRY_DO(parse_operands(cursor, made));
+  if (cursor.accept(";")) TENON_TRY_DO(parse_attributes(cursor, made));
+  TENON_TRY_DO(cursor.expect(")"));
+  TENON_TRY_DO(cursor.expect("="));
+  if (cursor.at_end()) return cursor.error("expected an expression");
+  made.expression = cursor.rest();
+  return made;
+}
+
+Result<std::vector<CustomOperator>> parse_custom_operators(std::string_view text) {
+  std::vector<CustomOperator> all;
+  for (const std::string& line : split(text)) {
+    const size_t end = std::min(line.find('('), line.size());
+    std::string name = line.substr(0, line.find_last_not_of(' ', end - 1) + 1);
+    const size_t colons = name.find("::");
+    if (colons == std::string::npos || !ir::is_word(name.substr(0, colons)) ||
+        !ir::is_word(name.substr(colons + 2))) {
+      return wrong_operator(name, "this is no name of a domain and an operator");
+    }
+    if (std::ranges::count(all, name, &CustomOperator::name) > 0) {
+      return wrong_operator(name, "it is defined twice");
+    }
+    Result<CustomOperator> made = parse_definition(std::string_view(line).substr(end));
+    if (!made) return wrong_operator(name, made.error().diagnostics.front().message);
+    made->name = std::move(name);
+    all.push_back(*std::move(made));
+  }
+  return all;
+}
+
+}  // namespace tenon::ops

@@ -1,0 +1,82 @@
+#include "ops/custom_operator.h"
+
+#include <gtest/gtest.h>
+
+#include "ops/op.h"
+#include "testing/evaluate.h"
+
+namespace tenon::ops {
+namespace {
+
+using ir::DType;
+using ir::Op;
+
+std::string error_of(std::string_view text) {
+  const auto read = parse_custom_operators(text);
+  return read ? "no error" : read.error().diagnostics.front().message;
+}
+
+TEST(CustomOperator, DefinitionsAreRead) {
+  const auto read = parse_custom_operators(R"(
+    // What we train with.
+    com.mine::swoosh(x; sharpness = 1.5, on = true, off) =
+        x * $sharpness   // so far
+        + $on
+    mine::both(a, b) = a + b)");
+  ASSERT_TRUE(read) << read.error().text();
+  ASSERT_EQ(read->size(), 2U);
+  const CustomOperator& swoosh = read->front();
+  EXPECT_EQ(swoosh.name, "com.mine::swoosh");
+  EXPECT_EQ(swoosh.operands, std::vector<std::string>{"x"});
+  ASSERT_EQ(swoosh.attributes.size(), 3U);
+  EXPECT_EQ(swoosh.attributes[0].otherwise, 1.5);
+  EXPECT_EQ(swoosh.attributes[1].otherwise, 1);
+  EXPECT_FALSE(swoosh.attributes[2].otherwise);
+  EXPECT_EQ(swoosh.expression, "x * $sharpness + $on");
+  EXPECT_EQ(read->back().operands, (std::vector<std::string>{"a", "b"}));
+}
+
+TEST(CustomOperator, WhatIsWrongIsSaid) {
+  EXPECT_EQ(error_of(""), "no error");
+  EXPECT_EQ(error_of("swoosh(x) = x"),
+            "operator 'swoosh': this is no name of a domain and an operator");
+  EXPECT_EQ(error_of("m::f(x) = x\nm::f(y) = y"), "operator 'm::f': it is defined twice");
+  EXPECT_EQ(error_of("m::f() = 1"), "operator 'm::f': line 1, column 2: expected a name");
+  EXPECT_EQ(error_of("m::f(x; k = one) = x"),
+            "operator 'm::f': line 1, column 12: 'one' is no number");
+  EXPECT_EQ(error_of("m::f(x)"), "operator 'm::f': line 1, column 4: expected '='");
+  EXPECT_EQ(error_of("m::f(x) ="), "operator 'm::f': line 1, column 6: expected an expression");
+  EXPECT_EQ(error_of("m::f"), "operator 'm::f': line 1, column 1: expected '('");
+}
+
+TEST(CustomOperator, AFormulaMeansItsDefinition) {
+  const ir::Attrs attrs = {{"definition", "(x, y; k) = max(x, 0) * $k + y"},
+                           {"numbers", std::vector<double>{0.5}}};
+  const Tensor x = testing::floats({2, 1}, {-1, 4});
+  const Tensor y = testing::floats({3}, {0, 1, 2});
+  const Tensor result = testing::evaluate(Op::kFormula, {x, y}, attrs);
+  EXPECT_EQ(testing::numbers(result), (std::vector<double>{0, 1, 2, 2, 3, 4}));
+}
+
+TEST(CustomOperator, AFormulaThatDoesNotFitIsNamed) {
+  ir::Module module;
+  const ir::ValueId x = module.add_input({DType::kInt64, {2}}, "x");
+  const auto error = [&](std::string definition, std::vector<double> numbers) {
+    const auto made =
+        add(module, Op::kFormula, {x},
+            {{"definition", std::move(definition)}, {"numbers", std::move(numbers)}}, {});
+    return made ? "no error" : made.error().diagnostics.front().message;
+  };
+  EXPECT_EQ(error("(x) = x + 1", {}), "no error");
+  EXPECT_EQ(error("(x) = x + y", {}),
+            "formula(i64[2]): '(x) = x + y' does not work with i64: line 1, column 5: "
+            "no such name at 'y'");
+  EXPECT_NE(error("(x; k) = x * $k", {0.5}).find("does not work with i64"), std::string::npos);
+  EXPECT_EQ(error("(x, y) = x", {}),
+            "formula(i64[2]): '(x, y) = x' does not work with i64: it takes 2 operands and 0 "
+            "attributes, not 1 and 0");
+  EXPECT_NE(error("x", {}).find("expected '('"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace tenon::ops
