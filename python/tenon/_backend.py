@@ -90,7 +90,7 @@ class Graph:
             return self.split(*arguments)
         region, places, results = self.direct
         values = region(*[arguments[place] for place in places])
-        return [values] if region.single else [values[place] for place in results]
+        return [values] * len(results) if region.single else [values[place] for place in results]
 
     def _make(self, arguments: Sequence[Any]) -> None:
         start = time.perf_counter()

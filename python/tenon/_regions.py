@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import torch
@@ -40,7 +40,9 @@ def line_of(node: Node) -> str:
 
 
 def is_view(node: Node) -> bool:
-    """Whether the result shares memory with an argument."""
+    """Whether the result, or each of several, shares memory with an argument."""
+    if node.target is operator.getitem:
+        return is_view(node.args[0])
     schema = getattr(node.target, "_schema", None)
     return schema is not None and any(result.alias_info is not None for result in schema.returns)
 
@@ -84,6 +86,32 @@ def at_the_end(graph: torch.fx.Graph) -> set[Node]:
     return found
 
 
+def own_copies(graph: torch.fx.Graph, readers: Iterable[Node], wanted: Callable[[Node], bool]) -> set[Node]:
+    """Gives the readers copies of the nodes that are wanted, from one to the next, which nobody else reads. Returns those."""
+    copies: dict[Node, Node] = {}
+
+    def own(node: Node) -> Node:
+        if not wanted(node):
+            return node
+        if node not in copies:
+            with graph.inserting_after(node):
+                copies[node] = graph.node_copy(node, own)
+            copies[node].meta = dict(node.meta)
+        return copies[node]
+
+    for reader in readers:
+        reader.args, reader.kwargs = torch.fx.map_arg((reader.args, reader.kwargs), own)
+    for node in reversed(list(graph.nodes)):
+        if node in copies and not node.users:
+            graph.erase_node(node)
+    return set(copies.values())
+
+
+def is_size(node: Node) -> bool:
+    """Arithmetic on sizes."""
+    return node.op == "call_function" and all(isinstance(value, torch.SymInt) for value in _aten.values(node))
+
+
 class _Supported(OperatorSupportBase):
     def __init__(self, accept: Callable[[Node], bool]):
         self.accept = accept
@@ -103,8 +131,15 @@ def split(graph_module: GraphModule, is_known: Callable[[str], bool], rejected: 
     copy = GraphModule(graph_module, graph)
     for old, new in mapping.items():
         new.meta = dict(old.meta)
+    # Results that share memory do so in what is called, whoever else reads them.
+    own_copies(copy.graph, [copy.graph.output_node()], is_view)
     outside = at_the_end(copy.graph)
     reasons = {node: rejected.get(node.name) or why_not(node, is_known) for node in copy.graph.nodes}
+    # Regions give tensors: what stays outside has its sizes outside.
+    readers = [node for node in copy.graph.nodes if node in outside or reasons[node] is not None]
+    sizes = own_copies(copy.graph, readers, is_size)
+    outside |= sizes
+    reasons |= dict.fromkeys(sizes)
     partitioner = CapabilityBasedPartitioner(
         copy, _Supported(lambda node: reasons[node] is None and node not in outside), allows_single_node_partition=True
     )
