@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
+from torch._C._dynamo.guards import _empty_strided_cpu
 
 from . import _aten, _errors, _operators, _runtime
 from ._options import Options
@@ -21,6 +22,25 @@ class Refused(Exception):
     def __init__(self, reasons: dict[str, str]):
         super().__init__("; ".join(f"{node}: {reason}" for node, reason in reasons.items()))
         self.reasons = reasons
+
+
+class _Result(NamedTuple):
+    """What a region gives. `shape`, `strides`: row-major, where it holds no free size; `order`: of axes in memory, where that
+    is another. Known before any call: PyTorch's stand-ins for tensors take long to answer."""
+
+    shape: tuple[int, ...] | None
+    strides: tuple[int, ...]
+    dtype: torch.dtype
+    order: list[int] | None
+
+    @classmethod
+    def of(cls, value: torch.Tensor) -> "_Result":
+        free = any(not isinstance(size, int) for size in value.shape)
+        order = None if value.is_contiguous() else sorted(range(value.dim()), key=lambda axis: -value.stride(axis))
+        if free:
+            return cls(None, (), value.dtype, order)
+        shape = tuple(value.shape)
+        return cls(shape, _strides(shape, range(len(shape))), value.dtype, order)
 
 
 class _Weights:
@@ -50,9 +70,13 @@ class _Code(NamedTuple):
     places: list[int]  # of the packed parameters among the arguments
     weights: _Weights
     inputs: list[int]  # of the other tensors
+    sizes: list[int]  # of all their dims; empty where some are free
     compiled: Any
     threads: int
     model: _runtime.Model
+
+    def fits(self, arguments: Sequence[Any]) -> bool:
+        return self.weights.same([arguments[place] for place in self.places])
 
 
 class Region:
@@ -74,8 +98,8 @@ class Region:
         self.packed = list(packed)
         result = graph_module.graph.output_node().args[0]
         self.single = not isinstance(result, (tuple, list))
-        self.results = [node.meta["val"] for node in ([result] if self.single else result)]
-        self.free_sizes = any(not isinstance(size, int) for value in self.results for size in value.shape)
+        self.results = [_Result.of(node.meta["val"]) for node in ([result] if self.single else result)]
+        self.free_sizes = any(value.shape is None for value in self.results)
         self.code: _Code | None = None  # replaced as a whole: other threads may be in a call
         self.gave_up = False
         live.add(self)
@@ -110,8 +134,10 @@ class Region:
             for place, node in enumerate(self.placeholders)
             if not self.packed[place] and isinstance(node.meta["val"], torch.Tensor)
         ]
+        sizes = [size for place in inputs for size in self.placeholders[place].meta["val"].shape]
+        sizes = sizes if all(isinstance(size, int) for size in sizes) else []
         threads = self._threads()
-        self.code = _Code(places, state, inputs, compiled, threads, _load(compiled, threads))
+        self.code = _Code(places, state, inputs, sizes, compiled, threads, _load(compiled, threads))
         return self.code
 
     def _threads(self) -> int:
@@ -134,13 +160,12 @@ class Region:
     def _current(self, arguments: Sequence[Any]) -> _Code:
         """The code for these parameters and this number of threads."""
 
-        def fits(code: _Code | None) -> bool:
-            return code is not None and code.weights.same([arguments[place] for place in code.places])
-
         code = self.code
-        if not fits(code):
+        if code is None or not code.fits(arguments):
             with self.lock:
-                code = self.code if fits(self.code) else self.compile(arguments)
+                code = self.code
+                if code is None or not code.fits(arguments):
+                    code = self.compile(arguments)
         if code.threads != self._threads():
             with self.lock:
                 threads = self._threads()
@@ -158,16 +183,19 @@ class Region:
             return self.eager(*arguments)
         inputs = [arguments[place].contiguous() for place in code.inputs]
         addresses = [tensor.data_ptr() for tensor in inputs]
-        sizes = [size for tensor in inputs for size in tensor.shape]
+        sizes = code.sizes or [size for tensor in inputs for size in tensor.shape]
         try:
-            shapes = code.model._shapes(addresses, sizes) if self.free_sizes else [value.shape for value in self.results]
-            outputs = [torch.empty(shape, dtype=value.dtype) for shape, value in zip(shapes, self.results)]
+            if self.free_sizes:
+                shapes = code.model._shapes(addresses, sizes)
+                outputs = [torch.empty(shape, dtype=value.dtype) for shape, value in zip(shapes, self.results)]
+            else:
+                outputs = [_empty_strided_cpu(value.shape, value.strides, value.dtype) for value in self.results]
             code.model._run_at(addresses, sizes, [tensor.data_ptr() for tensor in outputs])
         except _errors.InputError as error:
             # The code asks more of the sizes than PyTorch promises.
             self.options.log.warning("tenon: runs in eager for these sizes: %s", error)
             return self.eager(*arguments)
-        outputs = [_with_strides(tensor, value) for tensor, value in zip(outputs, self.results)]
+        outputs = [tensor if value.order is None else _laid_out(tensor, value.order) for tensor, value in zip(outputs, self.results)]
         return outputs[0] if self.single else outputs
 
 
@@ -175,13 +203,15 @@ def _load(compiled: Any, threads: int) -> _runtime.Model:
     return _runtime.Model(compiled, compiled.address, compiled.bytes, threads, on_openmp=True)
 
 
-def _with_strides(tensor: torch.Tensor, promised: torch.Tensor) -> torch.Tensor:
-    """The tensor in the order of axes in which eager gives it, a copy where it is another than row-major."""
-    if promised.is_contiguous():
-        return tensor
-    order = sorted(range(tensor.dim()), key=lambda axis: -promised.stride(axis))
-    strides, stride = [0] * tensor.dim(), 1
+def _strides(shape: Sequence[int], order: Sequence[int]) -> tuple[int, ...]:
+    """Of dense memory with this order of axes, the innermost last."""
+    strides, stride = [0] * len(shape), 1
     for axis in reversed(order):
         strides[axis] = stride
-        stride *= max(tensor.shape[axis], 1)
-    return torch.empty_strided(tensor.shape, strides, dtype=tensor.dtype).copy_(tensor)
+        stride *= max(shape[axis], 1)
+    return tuple(strides)
+
+
+def _laid_out(tensor: torch.Tensor, order: Sequence[int]) -> torch.Tensor:
+    """A copy with this order of axes in memory, which is that of eager."""
+    return torch.empty_strided(tensor.shape, _strides(tensor.shape, order), dtype=tensor.dtype).copy_(tensor)
