@@ -1,9 +1,6 @@
 #include "import/onnx.h"
 
-#include <fmt/format.h>
-
-#include <utility>
-
+#include "import/file_errors.h"
 #include "import/mapped_file.h"
 #include "import/onnx/graph_importer.h"
 #include "import/onnx/wire.h"
@@ -27,42 +24,14 @@ Result<ir::Module> import_bytes(std::span<const std::byte> bytes,
   }
 }
 
-/// The inputs whose shapes were given, with the shapes that the file itself has for them; empty if
-/// these fit no better.
-std::string own_shapes(std::span<const std::byte> bytes, const std::filesystem::path& directory,
-                       const std::filesystem::path& file, ImportOptions options) {
-  const auto given = std::exchange(options.shapes, {});
-  const Result<ir::Module> module = import_bytes(bytes, nullptr, directory, file, options);
-  std::string text;
-  if (!module) return text;
-  for (ir::ValueId input : module->graph.inputs) {
-    const ir::Value& value = module->value(input);
-    if (!given.contains(value.name)) continue;
-    text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", value.name,
-                        ir::to_string(module->dims, value.type));
-  }
-  return text;
-}
-
 }  // namespace
 
 Result<ir::Module> import_onnx(const std::filesystem::path& file, const ImportOptions& options) {
   TENON_TRY(auto mapped, MappedFile::open(file));
   const std::filesystem::path parent = file.has_parent_path() ? file.parent_path() : ".";
-  Result<ir::Module> module = import_bytes(mapped->bytes(), mapped, parent, file, options);
-  if (!module && module.error().kind == ErrorKind::kBadShape && !options.shapes.empty()) {
-    const std::string fitting = own_shapes(mapped->bytes(), parent, file, options);
-    for (Diagnostic& diagnostic : module.error().diagnostics) {
-      if (diagnostic.advice.empty() && !fitting.empty())
-        diagnostic.advice = fmt::format("the shape in the file fits: {}", fitting);
-    }
-  }
-  if (!module) {
-    for (Diagnostic& diagnostic : module.error().diagnostics) {
-      if (diagnostic.where.file.empty()) diagnostic.where.file = file.string();
-    }
-  }
-  return module;
+  return import_named(file, options, [&](const ImportOptions& with) {
+    return import_bytes(mapped->bytes(), mapped, parent, file, with);
+  });
 }
 
 Result<ir::Module> import_onnx(std::span<const std::byte> bytes,

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "import/aten.h"
+#include "import/file_errors.h"
 #include "import/mapped_file.h"
 #include "import/pt2/archive.h"
 #include "import/pt2/weights.h"
@@ -87,13 +88,9 @@ Result<ir::Module> import_pt2(std::span<const std::byte> bytes,
 
 Result<ir::Module> import_pt2(const std::filesystem::path& file, const ImportOptions& options) {
   TENON_TRY(auto mapped, MappedFile::open(file));
-  Result<ir::Module> module = import_pt2(mapped->bytes(), mapped, options);
-  if (!module) {
-    for (Diagnostic& diagnostic : module.error().diagnostics) {
-      if (diagnostic.where.file.empty()) diagnostic.where.file = file.string();
-    }
-  }
-  return module;
+  return import_named(file, options, [&](const ImportOptions& with) {
+    return import_pt2(mapped->bytes(), mapped, with);
+  });
 }
 
 }  // namespace tenon::import

@@ -1,11 +1,18 @@
 """Files that are well-formed ONNX and make no sense: each is refused with its kind, or fails at the call."""
 
+import sys
+from pathlib import Path
+
 import numpy
 import onnx
 import pytest
+import torch
 from onnx import TensorProto, helper
 
 import tenon
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples"))
+from models import SimpleCNN  # noqa: E402
 
 
 def tensor(name, shape, dtype=TensorProto.FLOAT):
@@ -80,3 +87,45 @@ def test_a_list_is_known_when_the_model_is_compiled(tmp_path):
 def test_a_list_is_no_output(tmp_path):
     node = helper.make_node("SplitToSequence", ["x"], ["pieces"], name="the_split")
     refused(save(tmp_path / "m.onnx", [node], [tensor("x", [2])], ["pieces"]), "unsupported", "pieces.*list")
+
+
+@pytest.fixture(scope="module")
+def cnn(tmp_path_factory):
+    """The small network of the quick start, for images of 26 x 26, as both kinds of file; and with open sizes."""
+    folder, module, x = tmp_path_factory.mktemp("cnn"), SimpleCNN().eval(), torch.zeros(1, 1, 26, 26)
+    torch.export.save(torch.export.export(module, (x,)), folder / "net.pt2")
+    torch.onnx.export(module, (x,), folder / "net.onnx", dynamo=False, input_names=["x"])
+    torch.onnx.export(module, (x,), folder / "open.onnx", dynamo=False, input_names=["x"], dynamic_axes={"x": {2: "h", 3: "w"}})
+    return folder, module
+
+
+@pytest.mark.parametrize("name", ["net.onnx", "net.pt2"])
+def test_an_image_of_another_size_is_refused_with_the_line_and_the_shape_that_fits(cnn, name):
+    with pytest.raises(tenon.ShapeError) as raised:
+        tenon.compile(cnn[0] / name, shapes={"x": (1, 1, 24, 24)})
+    assert "cannot reshape 1936 elements into rows of 2304" in str(raised.value)
+    assert "the shape in the file fits: x: f32[1, 1, 26, 26]" in str(raised.value)
+    assert name == "net.onnx" or "models.py:18 in forward: return self.fc1(" in str(raised.value)
+
+
+def test_a_call_with_an_image_of_another_size_names_the_dim(cnn):
+    with pytest.raises(tenon.InputError, match=r"'x' is f32\[1, 1, 26, 26\] but the call gives f32\[1, 1, 24, 24\]: dim 2 must be 26"):
+        tenon.compile(cnn[0] / "net.pt2")(torch.zeros(1, 1, 24, 24))
+
+
+def test_open_sizes_that_a_reshape_does_not_allow_are_to_be_fixed(cnn):
+    with pytest.raises(tenon.ShapeError, match="fix the open sizes with --shape"):
+        tenon.compile(cnn[0] / "open.onnx")
+    assert tenon.compile(cnn[0] / "open.onnx", shapes={"h": 26, "w": 26}).inputs[0].shape == (1, 1, 26, 26)
+
+
+@torch.no_grad()
+def test_torch_compile_gives_the_error_of_eager_and_goes_on(cnn):
+    module = cnn[1]
+    torch._dynamo.reset()
+    compiled, x = torch.compile(module, backend="tenon"), torch.rand(1, 1, 26, 26)
+    for _ in range(2):
+        torch.testing.assert_close(compiled(x), module(x))
+        with pytest.raises(RuntimeError, match="2304") as raised:
+            compiled(torch.zeros(1, 1, 24, 24))
+        assert "return self.fc1(x.view(-1, 16 * 12 * 12))" in str(raised.value)

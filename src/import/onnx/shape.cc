@@ -179,7 +179,8 @@ Result<std::vector<Dim>> reshape_target(NodeContext& node, const std::vector<Dim
     return fail(ErrorKind::kBadShape,
                 fmt::format("cannot reshape {} elements into rows of {}", dims.to_string(total),
                             dims.to_string(divisor)),
-                node.emitter().where());
+                node.emitter().where(),
+                total.is_constant() ? "" : "fix the open sizes with --shape, shapes= in Python");
   }
   target[*inferred] = *quotient;
   return target;

@@ -29,7 +29,8 @@ Result<std::vector<Dim>> completed(NodeContext& node, const std::vector<Dim>& fr
   const auto exact = dims.exact_div(whole, rest);
   if (!exact && whole.is_constant() && rest.is_constant()) {
     return fail(ErrorKind::kBadShape,
-                fmt::format("{} elements do not split by {}", whole.value(), rest.value()),
+                fmt::format("cannot reshape {} elements into rows of {}", whole.value(),
+                            rest.value()),
                 node.emitter().where());
   }
   *open = exact ? *exact : dims.floor_div(whole, rest);
