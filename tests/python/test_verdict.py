@@ -429,6 +429,17 @@ def test_the_command_on_a_model(small):
     assert "ONNX Runtime stands in for eager" in done.stdout and done.stdout.startswith(("helps", "hurts", "no difference", "cannot tell"))
 
 
+def test_the_verdict_on_the_network_of_the_quick_start_says_where_its_time_goes(tmp_path):
+    sys.path.insert(0, str(ROOT / "examples"))
+    from models import SimpleCNN
+
+    torch.export.save(torch.export.export(SimpleCNN().eval(), (torch.randn(1, 1, 26, 26),)), tmp_path / "cnn.pt2")
+    said = command(tmp_path / "cnn.pt2", *QUICK).stdout.split("time of a call, the slowest of ")[1].split("\n\n")[0]
+    for step in ("conv2d (conv2d) + relu (relu)", "max_pool2d (max_pool2d)", "linear (linear)"):
+        assert step in said
+    assert sum(int(line.split(" %")[0]) for line in said.splitlines()[1:]) in range(98, 103)
+
+
 def test_the_command_sees_a_wrong_answer(small):
     torch.export.save(torch.export.export(Small().eval(), (torch.ones(2, 6),)), small.with_suffix(".pt2"))  # other weights
     done = command(small, *QUICK[:4], "--causes", 0)

@@ -21,6 +21,7 @@ def show(verdict: dict[str, Any]) -> str:
         share = "" if cause["share"] is None or not cause["seconds"] else f"{100 * cause['share']:+.0f} %"
         lines += _wrapped(f"  {cause['kind']:<18} {share:>7}  ", cause["finding"])
     lines += _untold(verdict)
+    lines += _steps(verdict.get("profile") or [])
     if verdict["advice"]:
         lines += ["", "advice"]
         for number, entry in enumerate(verdict["advice"], 1):
@@ -45,6 +46,16 @@ def _engines(verdict: dict[str, Any]) -> list[str]:
             f"  {name_of(name):<13} {duration(call['median'])} a call (p90 {duration(call['p90'])}, p99 {duration(call['p99'])}){ratio}; "
             f"load {duration(engine['load_seconds'])}, first call {duration(engine['first_call_seconds'])}"
         )
+    return lines
+
+
+def _steps(profile: list[dict[str, Any]], most: int = 6) -> list[str]:
+    """The steps that take most of a call."""
+    total = sum(step["seconds"] for step in profile) or 1e-12
+    slowest = sorted(profile, key=lambda step: -step["seconds"])[:most]
+    lines = ["", f"time of a call, the slowest of {len(profile)} steps"] if slowest else []
+    for step in slowest:
+        lines += _wrapped(f"  {100 * step['seconds'] / total:4.0f} % {duration(step['seconds']):>9}  ", step["nodes"])
     return lines
 
 
