@@ -20,8 +20,8 @@ struct CompileArguments {
   std::string target = "native";
   std::string dump;
   std::string operators;  ///< file of definitions
-  std::string cache;     ///< as driver::cache_folder takes it
-  uint32_t threads = 0;  ///< 0: as many as the process may use
+  std::string cache;      ///< as driver::cache_folder takes it
+  uint32_t threads = 0;   ///< 0: as many as the process may use
   bool checked = false;
 };
 

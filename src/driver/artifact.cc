@@ -30,11 +30,13 @@ std::vector<std::byte> plan_section(const ArtifactParts& parts) {
     append(array.data(), array.size() * sizeof(array[0]));
   };
   const Plan& plan = parts.plan;
+  std::vector<uint64_t> kernels(parts.entries.begin(), parts.entries.end());
+  for (uint64_t name : plan.foreign) kernels.push_back(TENON_KERNEL_FOREIGN | name);
   auto count = [](const auto& array) { return static_cast<uint32_t>(array.size()); };
   const tenon_plan_header header = {count(plan.slots),       count(plan.inputs),
                                     count(plan.outputs),     count(plan.buffers),
                                     count(plan.steps),       count(plan.step_buffers),
-                                    count(plan.step_params), count(parts.entries),
+                                    count(plan.step_params), count(kernels),
                                     count(plan.strings),     0};
   append(&header, sizeof(header));
   append_all(plan.slots);
@@ -44,7 +46,7 @@ std::vector<std::byte> plan_section(const ArtifactParts& parts) {
   append_all(plan.steps);
   append_all(plan.step_buffers);
   append_all(plan.step_params);
-  append_all(parts.entries);
+  append_all(kernels);
   append_all(plan.strings);
   return bytes;
 }

@@ -89,6 +89,7 @@ Result<void> write_weights(State& state, const Plan& plan,
 std::string info(const State& state) {
   auto recipe_of = [&](const passes::Kernel& kernel) -> std::string_view {
     if (kernel.nodes.empty()) return "fill";
+    if (!kernel.foreign.empty()) return "foreign";
     for (ir::NodeId node : kernel.nodes) {
       const auto* recipe =
           schedule::find_recipe(state.module, state.module.node(node), state.target);

@@ -214,6 +214,14 @@ class Planner {
     return found->second;
   }
 
+  uint32_t foreign(std::string_view name) {
+    const uint64_t at = text(name);
+    const auto found = std::ranges::find(plan_.foreign, at);
+    const auto index = static_cast<size_t>(found - plan_.foreign.begin());
+    if (found == plan_.foreign.end()) plan_.foreign.push_back(at);
+    return static_cast<uint32_t>(functions_.size() + index);
+  }
+
   tenon_binding binding(ValueId value, std::string_view name) {
     const ir::TensorType& type = module_.value(value).type;
     tenon_binding result = {};
@@ -299,7 +307,7 @@ class Planner {
     const passes::Kernel& kernel = kernels_[i];
     const ir::Function& function = functions_[function_of_[i]];
     tenon_step step = {};
-    step.kernel = function_of_[i];
+    step.kernel = kernel.foreign.empty() ? function_of_[i] : foreign(kernel.foreign);
     step.name = text(step_name(kernel));
     step.first_buffer = static_cast<uint32_t>(plan_.step_buffers.size());
     step.buffer_count = static_cast<uint32_t>(kernel.buffers.size());

@@ -16,7 +16,8 @@
 
 namespace tenon::driver {
 
-/// The arrays of tenon_module (runtime/abi.h), kernels as indices of loop functions.
+/// The arrays of tenon_module (runtime/abi.h), kernels as indices of loop functions, then of
+/// foreign ones.
 struct Plan {
   std::vector<tenon_slot> slots;
   std::vector<tenon_binding> inputs, outputs;
@@ -24,6 +25,7 @@ struct Plan {
   std::vector<tenon_step> steps;
   std::vector<uint32_t> step_buffers, step_params;
   std::string strings;
+  std::vector<uint64_t> foreign;    ///< names, in strings, of the kernels behind the functions
   std::vector<ir::DataId> weights;  ///< data of each weight buffer, in the order of their offsets
   std::vector<uint64_t> weight_sizes;  ///< bytes of each
   uint64_t weight_bytes = 0;           ///< of all, each starting at a multiple of 64

@@ -70,12 +70,13 @@ class Printer {
   std::string kernel(const passes::Kernel& kernel, size_t function) const {
     const ir::Dims& dims = state_.module.dims;
     return fmt::format(
-        "kernel function {} buffers {} params {} nodes {} flops {} bytes {}\n", function,
+        "kernel function {} buffers {} params {} nodes {} flops {} bytes {}{}\n", function,
         list(kernel.buffers, [this](ValueId id) { return value(id); }),
         list(kernel.params, [&dims](ir::Dim dim) { return dims.to_string(dim); }),
         list(kernel.nodes,
              [this](ir::NodeId id) { return value(state_.module.node(id).outputs[0]); }),
-        dims.to_string(kernel.flops), dims.to_string(kernel.bytes));
+        dims.to_string(kernel.flops), dims.to_string(kernel.bytes),
+        kernel.foreign.empty() ? "" : " foreign " + ir::quoted(kernel.foreign));
   }
 
   const State& state_;
@@ -217,6 +218,9 @@ class Reader {
     TENON_TRY(kernel.flops, dim(cursor));
     TENON_TRY_DO(cursor.expect("bytes"));
     TENON_TRY(kernel.bytes, dim(cursor));
+    if (cursor.accept("foreign")) {
+      TENON_TRY(kernel.foreign, cursor.quoted_text());
+    }
     return {};
   }
 

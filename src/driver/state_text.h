@@ -7,6 +7,7 @@
 //   module "net" { ... }                       // parameters of the module above that take them
 //   ==== kernels                               // from to-loops on, in execution order
 //   kernel function 0 buffers [%1, %9] params [batch] nodes [%7, %9] flops 8*batch bytes 64
+//   kernel function 1 ... foreign "pool@libmine.so"
 //   ==== function                              // one each, from 0
 //   func matmul_relu(...) { ... }              // ir/loop_text.h
 //

@@ -22,11 +22,39 @@ Result<double> parse_number(ir::TextCursor& cursor) {
   return number;
 }
 
+/// The text of "f32[n, c]".
+Result<std::string> parse_type(ir::TextCursor& cursor) {
+  TENON_TRY(const std::string_view dtype, cursor.word());
+  TENON_TRY_DO(cursor.expect("["));
+  const std::string_view dims = cursor.rest().substr(0, cursor.rest().find(']'));
+  if (!dims.empty()) TENON_TRY_DO(cursor.expect(dims));
+  TENON_TRY_DO(cursor.expect("]"));
+  return fmt::format("{}[{}]", dtype, dims);
+}
+
 Result<void> parse_operands(ir::TextCursor& cursor, CustomOperator& made) {
   do {
     TENON_TRY(const std::string_view name, cursor.word());
-    made.operands.emplace_back(name);
+    made.operands.push_back({std::string(name), {}});
+    if (!cursor.accept(":")) continue;
+    TENON_TRY(made.operands.back().type, parse_type(cursor));
   } while (cursor.accept(","));
+  return {};
+}
+
+/// ` -> f32[n] = pool in "libmine.so"`
+Result<void> parse_function(ir::TextCursor& cursor, CustomOperator& made) {
+  TENON_TRY(made.result, parse_type(cursor));
+  TENON_TRY_DO(cursor.expect("="));
+  TENON_TRY(made.symbol, cursor.word());
+  TENON_TRY_DO(cursor.expect("in"));
+  TENON_TRY(made.library, cursor.quoted_text());
+  if (!cursor.at_end()) return cursor.error("expected the end of the definition");
+  for (const CustomOperator::Operand& operand : made.operands) {
+    if (operand.type.empty()) {
+      return cursor.error(fmt::format("operand '{}' has no type", operand.name));
+    }
+  }
   return {};
 }
 
@@ -60,8 +88,10 @@ std::vector<std::string> split(std::string_view text) {
 }
 
 std::unexpected<Error> wrong_operator(std::string_view name, std::string_view message) {
-  return fail(ErrorKind::kUsage, fmt::format("operator '{}': {}", name, message), {},
-              "write it like: mine::swoosh(x; sharpness = 1) = x / (1 + exp(-($sharpness * x)))");
+  return fail(
+      ErrorKind::kUsage, fmt::format("operator '{}': {}", name, message), {},
+      "write it like: mine::swoosh(x; sharpness = 1) = x / (1 + exp(-($sharpness * x))), or\n"
+      "mine::pool(x: f32[n, c]; size) -> f32[n, floor_div(c, $size)] = pool in \"libmine.so\"");
 }
 
 }  // namespace
@@ -74,6 +104,10 @@ Result<CustomOperator> parse_definition(std::string_view definition) {
   TENON_TRY_DO(parse_operands(cursor, made));
   if (cursor.accept(";")) TENON_TRY_DO(parse_attributes(cursor, made));
   TENON_TRY_DO(cursor.expect(")"));
+  if (cursor.accept("->")) {
+    TENON_TRY_DO(parse_function(cursor, made));
+    return made;
+  }
   TENON_TRY_DO(cursor.expect("="));
   if (cursor.at_end()) return cursor.error("expected an expression");
   made.expression = cursor.rest();

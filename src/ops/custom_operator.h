@@ -1,11 +1,17 @@
 // Operators that a user defines in a text, each at a line with its name:
 //
 //   mine::swoosh(x; sharpness = 1) = x / (1 + exp(-($sharpness * x))) - 0.1 * x
+//   mine::pool(x: f32[n, c]; size = 2) -> f32[n, floor_div(c, $size)] = pool in "libmine.so"
 //
 // The name is domain and operator in ONNX, namespace and operator in PyTorch. Operands come first,
-// then, after ';', attributes, which are numbers and may have a default. The expression is one of
-// the loop language (ir/loop_text.h) over operands and `$attribute`s: a node `formula` with the
-// definition as its meaning. A definition may go on in further lines; `//` starts a comment.
+// then, after ';', attributes, which are numbers and may have a default. A definition may go on in
+// further lines; `//` starts a comment. It means
+//
+// - a formula: an expression of the loop language (ir/loop_text.h) over operands and `$attribute`s,
+//   which gives each element of the result; or
+// - a C function of a library (ops/c_function.h). Operands and result have their types: dims are
+//   names, which stand for a size from their first place on, or expressions over these and
+//   `$attribute`s that are whole numbers.
 #pragma once
 
 #include <optional>
@@ -18,15 +24,23 @@
 namespace tenon::ops {
 
 struct CustomOperator {
+  struct Operand {
+    std::string name;
+    std::string type;  ///< "f32[n, c]"; empty in a formula
+  };
   struct Attribute {
     std::string name;
     std::optional<double> otherwise;  ///< where a node does not give it
   };
   std::string name;        ///< "mine::swoosh"
   std::string definition;  ///< the text behind the name
-  std::vector<std::string> operands;
+  std::vector<Operand> operands;
   std::vector<Attribute> attributes;
-  std::string expression;
+  std::string expression;       ///< of a formula
+  std::string result;           ///< of a C function: the type
+  std::string symbol, library;  ///< of a C function
+
+  bool is_formula() const { return symbol.empty(); }
 };
 
 /// Errors are kUsage and name the operator; a name that is defined twice is one.

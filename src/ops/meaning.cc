@@ -58,7 +58,7 @@ Result<ir::E> parse_formula(ir::LoopBuilder& builder, std::span<const ir::E> ope
   }
   ir::ExpressionNames names;
   names.value = [&](std::string_view name) -> std::optional<ir::E> {
-    const auto operand = std::ranges::find(formula.operands, name);
+    const auto operand = std::ranges::find(formula.operands, name, &CustomOperator::Operand::name);
     if (operand != formula.operands.end()) return operands[operand - formula.operands.begin()];
     if (!name.starts_with('$')) return std::nullopt;
     const auto attribute =
@@ -99,7 +99,8 @@ std::expected<DType, std::string> common_dtype(std::span<const DType> operands) 
 ir::E build_meaning(ir::Op op, ir::LoopBuilder& builder, std::span<const ir::E> operands,
                     const ir::Attrs& attrs) {
   Result<ir::E> value = parse(op, builder, operands, attrs);
-  TENON_CHECK(value.has_value(), fmt::format("{}: {}", meaning_text(op, attrs), value.error().text()));
+  TENON_CHECK(value.has_value(),
+              fmt::format("{}: {}", meaning_text(op, attrs), value.error().text()));
   return *value;
 }
 

@@ -1,5 +1,5 @@
-// The meaning of an elementwise operator: the scalar expression of its row in elementwise.def, or of
-// a formula's definition, as `ir::parse_expression` reads it.
+// The meaning of an elementwise operator: the scalar expression of its row in elementwise.def, or
+// of a formula's definition, as `ir::parse_expression` reads it.
 #pragma once
 
 #include <expected>

@@ -42,7 +42,9 @@ struct Traits {
       false;  ///< result element depends on the operands' elements at the broadcast index only
   bool view =
       false;  ///< result elements are operand 0's elements: may be an alias instead of a kernel
-  bool leaf = false;  ///< no operands: constant, parameter
+  bool leaf = false;     ///< no operands: constant, parameter
+  bool foreign = false;  ///< code that is not ours (ops/c_function.h): alone in its kernel, reads
+                         ///< and writes dense row-major memory
 };
 
 /// A leaf has neither rule: its type and elements are those of its data.

@@ -16,6 +16,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -40,6 +41,13 @@ typedef struct tenon_args {
 /* Runs tasks begin <= t < end, begin < end, on any thread, under the default floating-point
  * environment. Returns 0, or a positive code: the run ends with an error that names the step. */
 typedef int32_t (*tenon_kernel)(const tenon_args* args, int64_t begin, int64_t end);
+
+/* A parameter that holds the bits of a double: an attribute of a custom operator. */
+static inline double tenon_number(const tenon_args* args, uint32_t param) {
+  double number;
+  memcpy(&number, &args->params[param], sizeof number);
+  return number;
+}
 
 /* Codes that kernels return. */
 enum {
@@ -156,12 +164,14 @@ typedef struct tenon_module {
 /* A .tenon file: this header, then sections at the offsets it gives, each aligned to 64 bytes, code
  * and weights to 4096; a section of 0 bytes may have any aligned offset inside the file. All
  * numbers are little-endian; arrays are the structs above, `kernels` as uint64 offsets into the
- * code.
+ * code, or TENON_KERNEL_FOREIGN plus an offset into strings, where "symbol@library" names a
+ * tenon_kernel of the user's that is looked up when the file is loaded, as dlopen does.
  *
  * A file for several targets has a header for each, the most capable first, with a plan and code of
  * its own and the same inputs and outputs. All have one weights section; it holds what is equal for
  * two targets once. */
 #define TENON_MAGIC "TENONMDL"
+#define TENON_KERNEL_FOREIGN (UINT64_C(1) << 63)
 typedef struct tenon_file_header {
   char magic[8];
   uint32_t abi_version;

@@ -1,5 +1,7 @@
 #include "runtime/image.h"
 
+#include <dlfcn.h>
+
 #include <cstring>
 
 #include "runtime/check_module.h"
@@ -163,16 +165,40 @@ int32_t check_cpu(const char* target, const char* source, tenon_error* error) {
               source, target);
 }
 
+/// The function "symbol@library"; null, and an error, where there is none. The library stays
+/// loaded.
+const void* find_foreign(const char* name, const char* source, tenon_error* error) {
+  const char* at = std::strchr(name, '@');
+  Text symbol;
+  symbol.add("%.*s", at ? static_cast<int>(at - name) : 0, name);
+  void* library = at ? dlopen(at + 1, RTLD_NOW | RTLD_LOCAL) : nullptr;
+  const void* found = library ? dlsym(library, symbol.c_str()) : nullptr;
+  if (found) return found;
+  const char* why = at ? dlerror() : "it names no library";
+  fail(error, TENON_ERROR_IO,
+       "%s: cannot find its function '%s' (%s): put the library where the model names it, or where "
+       "LD_LIBRARY_PATH points",
+       source, name, why ? why : "it is null");
+  return nullptr;
+}
+
 }  // namespace
 
-bool Image::set_code(const void* code) {
-  if (!kernels.reset(kernel_offsets.size())) return false;
+int32_t Image::set_code(const void* code, const char* source, tenon_error* error) {
+  if (!kernels.reset(kernel_offsets.size())) {
+    return fail(error, TENON_ERROR_MEMORY, "%s: no memory left to load the model", source);
+  }
   for (size_t i = 0; i < kernel_offsets.size(); ++i) {
     const void* start = static_cast<const std::byte*>(code) + kernel_offsets[i];
+    if (kernel_offsets[i] & TENON_KERNEL_FOREIGN) {
+      const char* name = module.strings + (kernel_offsets[i] & ~TENON_KERNEL_FOREIGN);
+      start = find_foreign(name, source, error);
+      if (!start) return error->code;
+    }
     std::memcpy(&kernels[i], &start, sizeof start);
   }
   module.kernels = kernels.data();
-  return true;
+  return TENON_OK;
 }
 
 int32_t read_image(Bytes bytes, uint64_t at, const char* source, Weights weights, Image& image,
@@ -202,7 +228,9 @@ int32_t read_image(Bytes bytes, uint64_t at, const char* source, Weights weights
   image.module = {};
   if (!read_plan(plan, image)) return damaged(source, "its plan has the wrong size", error);
   for (uint64_t offset : image.kernel_offsets) {
-    if (offset >= header.code_bytes)
+    const bool foreign = offset & TENON_KERNEL_FOREIGN;
+    if (foreign ? (offset & ~TENON_KERNEL_FOREIGN) >= image.module.string_bytes
+                : offset >= header.code_bytes)
       return damaged(source, "a kernel lies outside its code", error);
   }
   image.module.weights = image_weights.data();

@@ -17,8 +17,9 @@ struct Image {
   std::span<const uint64_t> kernel_offsets;  ///< into the code
   Array<tenon_kernel> kernels;
 
-  /// Points the kernels into the mapped code; false when memory is short.
-  [[nodiscard]] bool set_code(const void* code);
+  /// Points the kernels into the mapped code, and at the foreign functions that they name.
+  /// TENON_ERROR_MEMORY, or TENON_ERROR_IO where a function is not found.
+  int32_t set_code(const void* code, const char* source, tenon_error* error);
 };
 
 /// Which hashes to verify beyond header, plan and code.

@@ -72,11 +72,10 @@ tenon_model* with_pool(tenon_model* model, const tenon_options* options, const c
 /// Builds the model of a checked image. `file` may be empty.
 tenon_model* from_image(Image& image, Mapping file, Mapping code, const tenon_options* options,
                         const char* source, tenon_error* error) {
+  tenon_error ignored;
+  if (image.set_code(code.data(), source, error ? error : &ignored)) return nullptr;
   auto* model = new tenon_model;
-  if (!model || !image.set_code(code.data())) {
-    delete model;
-    return out_of_memory(source, error);
-  }
+  if (!model) return out_of_memory(source, error);
   model->module = image.module;
   std::memcpy(model->target, image.header.target, sizeof model->target);
   model->kernels = std::move(image.kernels);

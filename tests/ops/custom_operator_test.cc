@@ -27,13 +27,38 @@ TEST(CustomOperator, DefinitionsAreRead) {
   ASSERT_EQ(read->size(), 2U);
   const CustomOperator& swoosh = read->front();
   EXPECT_EQ(swoosh.name, "com.mine::swoosh");
-  EXPECT_EQ(swoosh.operands, std::vector<std::string>{"x"});
+  ASSERT_EQ(swoosh.operands.size(), 1U);
+  EXPECT_EQ(swoosh.operands[0].name, "x");
   ASSERT_EQ(swoosh.attributes.size(), 3U);
   EXPECT_EQ(swoosh.attributes[0].otherwise, 1.5);
   EXPECT_EQ(swoosh.attributes[1].otherwise, 1);
   EXPECT_FALSE(swoosh.attributes[2].otherwise);
   EXPECT_EQ(swoosh.expression, "x * $sharpness + $on");
-  EXPECT_EQ(read->back().operands, (std::vector<std::string>{"a", "b"}));
+  ASSERT_EQ(read->back().operands.size(), 2U);
+  EXPECT_EQ(read->back().operands[1].name, "b");
+}
+
+TEST(CustomOperator, ACFunctionHasTypes) {
+  const auto read =
+      parse_definition("(x: f32[n, c]; k) -> f32[n, floor_div(c, $k)] = f in \"l.so\"");
+  ASSERT_TRUE(read) << read.error().text();
+  EXPECT_FALSE(read->is_formula());
+  EXPECT_EQ(read->operands[0].type, "f32[n, c]");
+  EXPECT_EQ(read->result, "f32[n, floor_div(c, $k)]");
+  EXPECT_EQ(read->symbol, "f");
+  EXPECT_EQ(read->library, "l.so");
+}
+
+TEST(CustomOperator, TheShapeRuleOfACFunctionGoesOverOpenSizes) {
+  ir::Module module;
+  const ir::Dim n = module.dims.symbol("n"), c = module.dims.symbol("columns");
+  const ir::ValueId x = module.add_input({DType::kFloat32, {c, n}}, "x");
+  const auto made = add(module, Op::kCFunction, {x},
+                        {{"definition", "(x: f32[n, c]; k) -> i64[c, $k * n + 1] = f in \"l.so\""},
+                         {"numbers", std::vector<double>{3}}},
+                        {});
+  ASSERT_TRUE(made) << made.error().text();
+  EXPECT_EQ(ir::to_string(module.dims, module.value(*made).type), "i64[n, 3*columns + 1]");
 }
 
 TEST(CustomOperator, WhatIsWrongIsSaid) {

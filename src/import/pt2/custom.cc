@@ -9,7 +9,7 @@ namespace {
 
 Result<void> import_custom(NodeContext& node, const ops::CustomOperator& custom) {
   std::vector<Emitter::Operand> operands;
-  for (const std::string& name : custom.operands) {
+  for (const auto& [name, type] : custom.operands) {
     if (!node.argument(name).get<TensorValue>()) {
       return node.unsupported(fmt::format("argument '{}' is no tensor", name));
     }
@@ -24,7 +24,7 @@ Result<void> import_custom(NodeContext& node, const ops::CustomOperator& custom)
 
 Operator custom_operator(const ops::CustomOperator& custom) {
   std::string signature;
-  for (const std::string& name : custom.operands) {
+  for (const auto& [name, type] : custom.operands) {
     signature += fmt::format("{}{}", signature.empty() ? "" : ", ", name);
   }
   for (const auto& [name, otherwise] : custom.attributes) {

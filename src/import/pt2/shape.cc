@@ -28,10 +28,10 @@ Result<std::vector<Dim>> completed(NodeContext& node, const std::vector<Dim>& fr
   if (rest.is(0)) return node.bad("cannot tell the size that is -1");
   const auto exact = dims.exact_div(whole, rest);
   if (!exact && whole.is_constant() && rest.is_constant()) {
-    return fail(ErrorKind::kBadShape,
-                fmt::format("cannot reshape {} elements into rows of {}", whole.value(),
-                            rest.value()),
-                node.emitter().where());
+    return fail(
+        ErrorKind::kBadShape,
+        fmt::format("cannot reshape {} elements into rows of {}", whole.value(), rest.value()),
+        node.emitter().where());
   }
   *open = exact ? *exact : dims.floor_div(whole, rest);
   return sizes;

@@ -55,7 +55,10 @@ class Grouper {
   void start(NodeId first, NodeId anchor) {
     std::vector<NodeId> nodes = {first};
     taken_.insert(first);
-    if (options_.fuse_epilogues && module_.node(first).outputs.size() == 1) extend(nodes);
+    const bool foreign = ops::operator_of(module_.node(first).op).traits.foreign;
+    if (options_.fuse_epilogues && module_.node(first).outputs.size() == 1 && !foreign) {
+      extend(nodes);
+    }
     if (options_.fuse_producers && !anchor) take_producers(nodes);
     std::ranges::sort(nodes, {}, [&](NodeId n) { return position_.at(n); });
     groups_.push_back({std::move(nodes), anchor});

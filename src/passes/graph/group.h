@@ -13,8 +13,8 @@ struct GroupOptions {
 
 /// *Needs*: a clean graph. *Gives*: `module.groups`: every node but leaves and views is in exactly
 /// one group; a group has one result that others read, unless its anchor is a node with several
-/// results, which then stands alone. *Why here*: after all graph rewrites, since groups name nodes;
-/// before `place`, since values inside a group need no memory.
+/// results or foreign, which then stands alone. *Why here*: after all graph rewrites, since groups
+/// name nodes; before `place`, since values inside a group need no memory.
 void group(ir::Module& module, const GroupOptions& options);
 
 /// The value of a group that other groups read, where it has just one; of a lone node with several

@@ -359,6 +359,7 @@ class Placer {
         const ValueId operand = module_.node(group.anchor).inputs[k];
         if (!operand || made_in(group, operand)) continue;
         ensure_placed(operand);
+        if (is_foreign(group)) module_.node(group.anchor).inputs[k] = dense(operand);
         if (!recipe) continue;
         OperandLayout layout =
             recipe->operand_layout(module_, module_.node(group.anchor), static_cast<int>(k));
@@ -369,8 +370,28 @@ class Placer {
       }
     }
     for (ValueId operand : group_operands(module_, group)) ensure_placed(operand);
-    for (ValueId result : results(group)) own_result(result, result_order(group, recipe, result));
+    for (ValueId result : results(group)) {
+      if (is_foreign(group)) {
+        own(result, row_major(rank(result)), {});
+      } else {
+        own_result(result, result_order(group, recipe, result));
+      }
+    }
     placed_.push_back(std::move(group));
+  }
+
+  bool is_foreign(const Group& group) const {
+    return group.anchor && ops::operator_of(module_.node(group.anchor).op).traits.foreign;
+  }
+
+  /// The value, or a copy of it, in row-major memory of its own.
+  ValueId dense(ValueId value) {
+    const Placement& place = placement(value);
+    if (place.storage == value && place.halo.empty() &&
+        place.strides == dense_strides(shape(value))) {
+      return value;
+    }
+    return new_copy(value, row_major(rank(value)), {});
   }
 
   static bool made_in_nodes(const Module& module, const Group& group, ValueId value) {
@@ -409,9 +430,6 @@ class Placer {
     for (ValueId copy : copies_[value]) {
       if (serves(copy, layout)) return copy;
     }
-    NodeId node = make_copy(value);
-    placements().resize(module_.value_count());
-    const ValueId copy = module_.node(node).outputs[0];
     std::vector<int> order = row_major(rank(value));
     std::vector<int64_t> halo;
     if (layout.channels_last) {
@@ -423,9 +441,16 @@ class Placer {
       std::erase(order, layout.unit_axis);
       order.push_back(layout.unit_axis);
     }
+    copies_[value].push_back(new_copy(value, order, std::move(halo)));
+    return copies_[value].back();
+  }
+
+  ValueId new_copy(ValueId value, const std::vector<int>& order, std::vector<int64_t> halo) {
+    const NodeId node = make_copy(value);
+    placements().resize(module_.value_count());
+    const ValueId copy = module_.node(node).outputs[0];
     own(copy, order, std::move(halo));
     placed_.push_back({{node}, node});
-    copies_[value].push_back(copy);
     return copy;
   }
 
@@ -479,11 +504,7 @@ class Placer {
       const std::vector<int> order = memory_order(module_.dims, shape(output), place.strides);
       if (order == row_major(rank(output))) return;
     }
-    NodeId copy = make_copy(output);
-    placements().resize(module_.value_count());
-    output = module_.node(copy).outputs[0];
-    own(output, row_major(rank(output)), {});
-    placed_.push_back({{copy}, copy});
+    output = new_copy(output, row_major(rank(output)), {});
   }
 
   struct Parent {

@@ -2,6 +2,7 @@
 
 #include <unordered_set>
 
+#include "ops/c_function.h"
 #include "ops/cost.h"
 #include "ops/op.h"
 #include "passes/graph/group.h"
@@ -68,6 +69,39 @@ Kernel fill_halo(Module& module, ValueId value) {
   return kernel;
 }
 
+Kernel foreign_kernel(Module& module, const ir::Group& group) {
+  const ir::Node& node = module.node(group.anchor);
+  ops::CFunction called = ops::c_function_of(module, node);
+  ir::LoopBuilder b(called.symbol);
+  Kernel kernel;
+  kernel.foreign = called.symbol + "@" + called.library;
+  kernel.nodes = group.nodes;
+  const auto add = [&](ValueId value, ir::BufferKind kind) {
+    b.buffer("b" + std::to_string(kernel.buffers.size()), module.value(value).type.dtype, kind);
+    kernel.buffers.push_back(value);
+  };
+  for (ValueId input : node.inputs) add(input, ir::BufferKind::kInput);
+  add(node.outputs[0], ir::BufferKind::kOutput);
+  for (size_t i = 0; i < called.params.size(); ++i) b.param("p" + std::to_string(i));
+  kernel.params = std::move(called.params);
+  b.tasks(b.integer(1));
+  kernel.function = b.finish();
+  return kernel;
+}
+
+Kernel loops_of(Module& module, const ir::Group& group, const Target& target) {
+  GroupScope scope(module, group, target);
+  if (!group.anchor) {
+    scope.elementwise_loops();
+  } else if (const auto* recipe =
+                 schedule::find_recipe(module, module.node(group.anchor), target)) {
+    recipe->loops(scope);
+  } else {
+    ops::operator_of(module.node(group.anchor).op).to_loops(scope);
+  }
+  return scope.finish();
+}
+
 /// Bytes that a group reads and writes at the least.
 Dim traffic(Module& module, const ir::Group& group) {
   Dim bytes = 0;
@@ -96,16 +130,9 @@ std::vector<Kernel> to_loops(Module& module, const Target& target) {
         }
       }
     }
-    GroupScope scope(module, group, target);
-    if (!group.anchor) {
-      scope.elementwise_loops();
-    } else if (const auto* recipe =
-                   schedule::find_recipe(module, module.node(group.anchor), target)) {
-      recipe->loops(scope);
-    } else {
-      ops::operator_of(module.node(group.anchor).op).to_loops(scope);
-    }
-    kernels.push_back(scope.finish());
+    const bool foreign =
+        group.anchor && ops::operator_of(module.node(group.anchor).op).traits.foreign;
+    kernels.push_back(foreign ? foreign_kernel(module, group) : loops_of(module, group, target));
     kernels.back().bytes = traffic(module, group);
     for (ir::NodeId node : group.nodes) {
       kernels.back().flops =

@@ -1,6 +1,7 @@
 // From groups to kernels.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "base/target.h"
@@ -15,7 +16,9 @@ struct Kernel {
   std::vector<ir::ValueId> buffers;  ///< the storage owner behind each argument buffer
   std::vector<ir::Dim> params;       ///< the value of each parameter
   std::vector<ir::NodeId> nodes;     ///< what it computes; empty: the fill of a halo
-  ir::Dim flops = 0, bytes = 0;      ///< work of one call, for profiles and the choice of threads
+  /// Code that is called in the place of the function, which is empty then: "symbol@library".
+  std::string foreign;
+  ir::Dim flops = 0, bytes = 0;  ///< work of one call, for profiles and the choice of threads
 };
 
 /// *Needs*: `module.groups` and `module.placements`. *Gives*: kernels in execution order, a
