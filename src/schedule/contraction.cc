@@ -45,7 +45,8 @@ class Loops {
     E first = b_.let("p0", panel_block * panel_block_);
     E end = b_.let("p1", b_.min(first + panel_block_, panels));
     E full = b_.let("pf", b_.min(end, c_.columns / width_));
-    b_.loop("panel", first, full, 1, [&](E panel) { strips_of(panel, tile_.vectors, {}); });
+    b_.loop("panel", first, full, 1,
+            [&](E panel) { strips_of(panel, {tile_.vectors, lanes_, lanes_, {}}); });
     tail_panel(full, end);
   }
 
@@ -113,39 +114,57 @@ class Loops {
     c_.depth = b_.integer(part);
   }
 
-  /// The columns that do not fill a panel.
+  /// The vectors of a panel's columns. The last one may be narrower than the others.
+  struct Columns {
+    int vectors, lanes, last_lanes;
+    std::vector<E> masks;  ///< none, one for the last vector, or one per vector
+
+    bool is_last(int vector) const { return vector + 1 == vectors; }
+    int lanes_of(int vector) const { return is_last(vector) ? last_lanes : lanes; }
+    E mask(int vector) const {
+      if (masks.empty()) return {};
+      if (masks.size() == 1) return is_last(vector) ? masks[0] : E();
+      return masks[vector];
+    }
+  };
+
+  /// The columns that do not fill a panel. Half a vector takes half the time of a whole one where
+  /// the processor works in halves, and never more.
   void tail_panel(E full, E end) {
     if (auto known = c_.columns.constant()) {
       const int64_t rest = *known % width_;
       if (rest == 0) return;
-      const int vectors = static_cast<int>(ceil_div(rest, lanes_));
-      E mask;
-      if (rest % lanes_ != 0) mask = lanes_below(b_.integer(rest % lanes_));
-      b_.if_then(full < end, [&] { strips_of(full, vectors, {mask}); });
+      Columns columns{static_cast<int>(ceil_div(rest, lanes_)), lanes_, lanes_, {}};
+      const int64_t last = rest - (columns.vectors - 1) * lanes_;
+      if (2 * last <= lanes_) columns.last_lanes = lanes_ / 2;
+      if (last % columns.last_lanes != 0)
+        columns.masks = {lanes_below(b_.integer(last), columns.last_lanes)};
+      b_.if_then(full < end, [&] { strips_of(full, columns); });
       return;
     }
     b_.if_then(full < end, [&] {
-      std::vector<E> masks;
+      Columns columns{tile_.vectors, lanes_, lanes_, {}};
       E rest = b_.let("rest", c_.columns - full * width_);
       for (int v = 0; v < tile_.vectors; ++v)
-        masks.push_back(b_.let("mask", lanes_below(rest - v * lanes_)));
-      strips_of(full, tile_.vectors, masks);
+        columns.masks.push_back(b_.let("mask", lanes_below(rest - v * lanes_, lanes_)));
+      strips_of(full, columns);
     });
   }
 
-  E lanes_below(E count) { return b_.ramp(b_.integer(0), 1, lanes_) < b_.broadcast(count, lanes_); }
+  E lanes_below(E count, int lanes) {
+    return b_.ramp(b_.integer(0), 1, lanes) < b_.broadcast(count, lanes);
+  }
 
-  /// All strips of the task over one panel, part by part of the reduction. `masks`: none, one for
-  /// the last vector, or one per vector.
-  void strips_of(E panel, int vectors, const std::vector<E>& masks) {
+  /// All strips of the task over one panel, part by part of the reduction.
+  void strips_of(E panel, const Columns& columns) {
     const E address = b_.let("pa", b_address_ + panel * c_.panel_step);
     const E column = b_.let("column", panel * width_);
-    if (!partial_) return strips_of(Part{{}, b_.integer(0), address}, column, vectors, masks);
+    if (!partial_) return strips_of(Part{{}, b_.integer(0), address}, column, columns);
     const Tap& outermost = c_.taps[0];
     b_.loop("part", outermost.count, [&](E part) {
       strips_of(Part{part, b_.let("pk", part * outermost.a_stride),
                      b_.let("pw", address + part * outermost.b_stride)},
-                column, vectors, masks);
+                column, columns);
     });
   }
 
@@ -155,35 +174,29 @@ class Loops {
     E a_offset, b_address;
   };
 
-  void strips_of(const Part& part, E column, int vectors, const std::vector<E>& masks) {
+  void strips_of(const Part& part, E column, const Columns& columns) {
     if (!strips_.big_count.is(0)) {
       b_.loop("strip", first_strip_, b_.min(end_strip_, strips_.big_count), 1, [&](E strip) {
-        tile(strips_.big, vectors, strips_.start(strip), part, column, masks, strip);
+        tile(strips_.big, columns, strips_.start(strip), part, column, strip);
       });
     }
     if (strips_.count.constant() && strips_.count.constant() == strips_.big_count.constant())
       return;
     if (strips_.small == 0) return;
     b_.loop("strip", b_.max(first_strip_, strips_.big_count), end_strip_, 1, [&](E strip) {
-      tile(strips_.small, vectors, strips_.start_small(strip), part, column, masks, strip);
+      tile(strips_.small, columns, strips_.start_small(strip), part, column, strip);
     });
   }
 
-  E mask_of(const std::vector<E>& masks, int vector, int vectors) const {
-    if (masks.empty()) return {};
-    if (masks.size() == 1) return vector + 1 == vectors ? masks[0] : E();
-    return masks[vector];
-  }
-
-  void tile(int rows, int vectors, E first_row, const Part& part, E column,
-            const std::vector<E>& masks, E strip) {
+  void tile(int rows, const Columns& columns, E first_row, const Part& part, E column, E strip) {
+    const int vectors = columns.vectors;
     std::vector<ContractionRow> points;
     for (int r = 0; r < rows; ++r) {
       points.push_back(c_.row(batch_, first_row + r));
       points.back().address = b_.let("a", points.back().address);
     }
     strip = b_.let("s", strip - first_strip_);
-    const std::vector<ir::R> accumulators = first_sums(rows * vectors, part, strip);
+    const std::vector<ir::R> accumulators = first_sums(rows, columns, part, strip);
     const auto sums = with_further_sums(accumulators);
     const E next = prefetches_ ? b_.let("next", next_weights(part, strip)) : E();
     std::function<void(size_t, E, E)> reduce = [&](size_t depth, E a_offset, E b_offset) {
@@ -202,7 +215,7 @@ class Loops {
         b_.loop("k", first, end, static_cast<int64_t>(at_once), [&](E k) {
           for (size_t i = 0; i < at_once; ++i, k = k + 1) {
             if (prefetches_) prefetch(ahead + k * (width_ / spread()));
-            step(points, sums[i], vectors, a_offset, b_offset, k, masks);
+            step(points, sums[i], columns, a_offset, b_offset, k);
           }
         });
       };
@@ -217,8 +230,8 @@ class Loops {
     auto store = [&] {
       for (int r = 0; r < rows; ++r) {
         for (int v = 0; v < vectors; ++v) {
-          c_.store(points[r], column + v * lanes_, accumulators[r * vectors + v], lanes_,
-                   mask_of(masks, v, vectors));
+          c_.store(points[r], column + v * lanes_, accumulators[r * vectors + v],
+                   columns.lanes_of(v), columns.mask(v));
         }
       }
     };
@@ -232,14 +245,15 @@ class Loops {
   E sum(E strip, int i) const { return strip * (tile_.rows * width_) + i * lanes_; }
 
   /// Zeros, or what the parts before have summed.
-  std::vector<ir::R> first_sums(int count, const Part& part, E strip) {
-    const ir::VectorType type{ir::DType::kFloat32, static_cast<uint16_t>(lanes_)};
+  std::vector<ir::R> first_sums(int rows, const Columns& columns, const Part& part, E strip) {
     E later;
-    if (partial_) later = b_.let("later", b_.broadcast(b_.integer(0) < part.number, lanes_));
+    if (partial_) later = b_.let("later", b_.integer(0) < part.number);
     std::vector<ir::R> sums;
-    for (int i = 0; i < count; ++i) {
-      const E first =
-          partial_ ? b_.load(*partial_, sum(strip, i), lanes_, later) : b_.literal(0, type);
+    for (int i = 0; i < rows * columns.vectors; ++i) {
+      const int lanes = columns.lanes_of(i % columns.vectors);
+      const E first = partial_
+                          ? b_.load(*partial_, sum(strip, i), lanes, b_.broadcast(later, lanes))
+                          : b_.literal(0, {ir::DType::kFloat32, static_cast<uint16_t>(lanes)});
       sums.push_back(b_.let_register("acc", first));
     }
     return sums;
@@ -275,19 +289,19 @@ class Loops {
   /// One element of the reduction. The smaller side of the tile is held in registers, the other
   /// streams.
   void step(const std::vector<ContractionRow>& points, const std::vector<ir::R>& accumulators,
-            int vectors, E a_offset, E b_offset, E k, const std::vector<E>& masks) {
-    const int rows = static_cast<int>(points.size());
+            const Columns& columns, E a_offset, E b_offset, E k) {
+    const int rows = static_cast<int>(points.size()), vectors = columns.vectors;
     auto load_a = [&](int r) {
-      return b_.let(
-          "x", b_.broadcast(b_.load(c_.a, points[r].address + a_offset + k * c_.a_step), lanes_));
+      return b_.let("x", b_.load(c_.a, points[r].address + a_offset + k * c_.a_step));
     };
     auto load_b = [&](int v) {
-      const E mask = c_.padded ? E() : mask_of(masks, v, vectors);
-      return b_.let("w", b_.load(c_.b, b_offset + k * c_.b_step + v * lanes_, lanes_, mask));
+      const E mask = c_.padded ? E() : columns.mask(v);
+      return b_.let(
+          "w", b_.load(c_.b, b_offset + k * c_.b_step + v * lanes_, columns.lanes_of(v), mask));
     };
     auto add = [&](int r, int v, E a, E w) {
       const ir::R& accumulator = accumulators[r * vectors + v];
-      b_.assign(accumulator, b_.fma(a, w, accumulator));
+      b_.assign(accumulator, b_.fma(b_.broadcast(a, columns.lanes_of(v)), w, accumulator));
     };
     if (rows < vectors) {
       std::vector<E> held;

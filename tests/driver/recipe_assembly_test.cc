@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <regex>
 #include <set>
 #include <tuple>
 
@@ -146,6 +148,17 @@ TEST(RecipeAssembly, HotLoopsAreThoseOfTheTable) {
     }
   }
   EXPECT_TRUE(testing::matches_table("hot_loops.txt", rows));
+}
+
+TEST(RecipeAssembly, ColumnsForHalfAVectorUseHalfAVector) {
+  for (const LoopFacts& loop : hot_loops({"", matmul(50, 64, 24)}, "x86-64-v4")) {
+    EXPECT_EQ(loop.spills + loop.moves, 0) << loop.text;
+    static const std::regex narrow(R"(vfmadd[^\n]*%ymm\d+\n)");
+    EXPECT_EQ(2 * std::distance(std::sregex_iterator(loop.text.begin(), loop.text.end(), narrow),
+                                std::sregex_iterator()),
+              loop.fma)
+        << loop.text;
+  }
 }
 
 }  // namespace

@@ -213,6 +213,16 @@ TEST_P(Math, Float64IsAccurate) {
 INSTANTIATE_TEST_SUITE_P(Loops, Math, ::testing::ValuesIn(kBudgets),
                          [](const auto& info) { return std::string(to_string(info.param.kind)); });
 
+TEST(Exponential, PlusOneIsWithinTwoUlp) {
+  const std::vector<float> x = sample_of_f32();
+  auto plus_one = [](E a, E) { return 1.0 + a.builder->unary(ExprKind::kExp, a); };
+  const std::vector<float> y = run<float>(plus_one, x, {});
+  double worst = 0;
+  for (size_t i = 0; i < x.size(); ++i)
+    worst = std::max(worst, ulp_error(y[i], 1 + std::exp(double(x[i]))));
+  EXPECT_LE(worst, 2);
+}
+
 // Every pair of these, then random pairs.
 template <class T>
 std::pair<std::vector<T>, std::vector<T>> pairs() {

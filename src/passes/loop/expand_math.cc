@@ -1,5 +1,7 @@
 #include "passes/loop/expand_math.h"
 
+#include <bit>
+
 #include "passes/loop/math/expansions.h"
 #include "passes/loop/math/terms.h"
 #include "passes/loop/rewriter.h"
@@ -18,6 +20,9 @@ class ExpandMath : public Rewriter {
   E rebuild(const Expr& expr) override {
     bool of_floats = is_float(expr.type.dtype);
     switch (expr.kind) {
+      case ExprKind::kAdd:
+        if (const Expr* exp = exponential_plus_one(expr)) return expand_exp_plus_one(get(exp->a));
+        break;
       case ExprKind::kExp: return expand_exp(get(expr.a));
       case ExprKind::kExpm1: return expand_expm1(get(expr.a));
       case ExprKind::kLog: return expand_log(get(expr.a));
@@ -49,6 +54,19 @@ class ExpandMath : public Rewriter {
       default: break;
     }
     return Rewriter::rebuild(expr);
+  }
+
+ private:
+  /// The exponential of a sum of one and 1: the divisor of sigmoid and SiLU.
+  const Expr* exponential_plus_one(const Expr& sum) const {
+    auto match = [&](ExprId one, ExprId power) -> const Expr* {
+      const Expr& constant = from_.expr(one);
+      const bool is_one =
+          constant.kind == ExprKind::kFloat && std::bit_cast<double>(constant.bits) == 1;
+      return is_one && from_.expr(power).kind == ExprKind::kExp ? &from_.expr(power) : nullptr;
+    };
+    const Expr* found = match(sum.a, sum.b);
+    return found ? found : match(sum.b, sum.a);
   }
 };
 

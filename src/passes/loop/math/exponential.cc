@@ -12,19 +12,37 @@ constexpr double kLog2OfE = 1.4426950408889634;
 /// Arguments beyond which e^x rounds to 0 or infinity.
 E limited(E x) { return is_f32(x) ? clamp(x, -105, 89) : clamp(x, -747, 710); }
 
+/// The nearest whole number, ties to even, as it is and as an i32.
+struct Whole {
+  E value, n;
+};
+
+/// Of scale * x, which must not reach 2^22 in f32. Adding 1.5 * 2^23 leaves the number in the
+/// lowest bits of the sum.
+Whole nearest(E x, double scale) {
+  if (!is_f32(x)) {
+    const E value = round(x * constant(x, scale));
+    return {value, cast(value, DType::kInt32)};
+  }
+  constexpr double kShift = 0x1.8p23;
+  constexpr int64_t kShiftBits = 0x4b400000;
+  const E sum = fma(x, scale, constant(x, kShift));
+  return {sum - kShift, x.builder->bitcast(sum, DType::kInt32) - kShiftBits};
+}
+
 /// e^x = 2^n (1 + m) with |m| < 0.42; n is a whole i32.
 struct Reduced {
   E n, m;
 };
 
 Reduced reduce(E x, E low = {}) {
-  E whole = round(x * constant(x, kLog2OfE));
+  auto [whole, n] = nearest(x, kLog2OfE);
   SplitConstant log2 = is_f32(x) ? SplitConstant{0.69314718246459960938, -1.9046542121259335545e-9}
                                  : SplitConstant{0.69314718055994528623, 2.3190468138462995584e-17};
   E t = fma(whole, -log2.low, fma(whole, -log2.high, x));
   if (low.builder) t = t + low;
   E m = fma(t * t, polynomial(t, coefficients::kExp.of(x.type().dtype)), t);
-  return {cast(whole, DType::kInt32), m};
+  return {n, m};
 }
 
 /// value * 2^n; in two steps, so that a denormal result is rounded once and 2^n may itself be out
@@ -51,6 +69,12 @@ E expand_exp(E x, E low) {
 E half_exp(E x) {
   auto [n, m] = reduce(is_f32(x) ? clamp(x, -105, 90) : clamp(x, -747, 711));
   return scale(m + 1.0, n - 1);
+}
+
+// Twice 2^(n - 1) (1 + m) is finite wherever e^x is; the smallest powers are lost beside the 1.
+E expand_exp_plus_one(E x) {
+  auto [n, m] = reduce(is_f32(x) ? clamp(x, -40, 89) : clamp(x, -80, 710));
+  return fma(power_of_two(n - 1, x.type().dtype) * (m + 1.0), 2, constant(x, 1));
 }
 
 // 2^n - 1 + 2^n m at half its size, so that 2^n itself need not be representable.
