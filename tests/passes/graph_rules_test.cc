@@ -214,6 +214,8 @@ class Instance {
     }
     if (name == "kind") return std::string(one_of({"mean", "sum", "max"}));
     if (name == "mode") return std::string("constant");
+    if (name == "strides" && (op == Op::kMaxPool || op == Op::kAveragePool))
+      return Integers(std::max<int64_t>(rank - 2, 0), 1 + below(2));
     if (name == "kernel" || name == "strides" || name == "dilations") {
       Integers list(std::max<int64_t>(rank - 2, 0), 1);
       for (size_t i = 0; i < list.size() && name == "kernel"; ++i) {

@@ -65,6 +65,27 @@ bool is_group_norm(Match& m) {
          x[1].value() % groups == 0 && all_are(m, "s", 1) && all_are(m, "b", 0);
 }
 
+/// Whether the pools' windows each hold an element, so that padding is never their largest.
+bool holds_elements(Match& m) {
+  const std::vector<int64_t>&kernel = m.integers("k"), &pads = m.integers("p");
+  for (size_t i = 0; i < pads.size(); ++i) {
+    if (pads[i] >= kernel[i % kernel.size()]) return false;
+  }
+  return std::ranges::count(m.integers("d"), 1) == std::ssize(kernel);
+}
+
+/// Whether a convolution joins channels alone, and whole windows of its results are averaged.
+bool joins_channels(Match& m) {
+  const auto all_are = [&](const char* name, int64_t number) {
+    const std::vector<int64_t>& list = m.integers(name);
+    return std::ranges::count(list, number) == std::ssize(list);
+  };
+  const std::vector<Dim>& filter = m.type("w").dims;
+  return std::all_of(filter.begin() + 2, filter.end(), [](Dim dim) { return dim.is(1); }) &&
+         all_are("s", 1) && all_are("p", 0) && all_are("q", 0) &&
+         std::ranges::none_of(m.integers("t"), [](int64_t step) { return step == 1; });
+}
+
 // As an operand of others.
 #define CUBE "(mul(mul(x, x), x) | pow(x, 3))"
 #define GELU_ERF "add(erf((mul(x, 0.70710678118654752) | div(x, 1.4142135623730951))), 1)"
@@ -74,6 +95,10 @@ bool is_group_norm(Match& m) {
   "add(tanh((mul(add(x, mul(" CUBE ", 0.044715)), " TANH_SCALE ") | mul(mul(x, " TANH_SLOPE   \
   "), " TANH_SCALE ") | mul(mul(x, " TANH_SCALE "), " TANH_SLOPE ") | mul(x, mul(" TANH_SLOPE \
   ", " TANH_SCALE ")))), 1)"
+#define WINDOW "{kernel = $k, strides = $s, pads = $p, dilations = $d, ceil = $c}"
+#define AVERAGE \
+  "{kernel = $k, strides = $t, pads = $q, dilations = $e, ceil = false, count_pads = $n}"
+#define JOIN "{strides = $s, pads = $p, dilations = $d, groups = $g}"
 #define CENTRED "sub(x, reduce(x) {kind = \"mean\", axes = $a, keep = true})"
 #define MEAN_SQUARE(d) \
   "add(reduce(mul(" d ", " d ")) {kind = \"mean\", axes = $a, keep = true}, $e)"
@@ -120,6 +145,12 @@ constexpr Rule kRules[] = {
     {"mul(x, rsqrt(" MEAN_SQUARE("x") "))", "rms_norm(x) {axes = $n, epsilon = $e}", are_last_axes},
     {"reshape(group_norm(v:reshape(x), s, b) {groups = $g, epsilon = $e})",
      "group_norm(x) {groups = $g, epsilon = $e}", is_group_norm},
+
+    // Less work behind a pool than before it.
+    {"max_pool(relu(x)) " WINDOW, "relu(max_pool(x) " WINDOW ")", holds_elements},
+    {"max_pool(clip(x, $a, $b)) " WINDOW, "clip(max_pool(x) " WINDOW ", $a, $b)", holds_elements},
+    {"average_pool(conv(x, w, c?) " JOIN ") " AVERAGE,
+     "conv(average_pool(x) " AVERAGE ", w, c?) " JOIN, joins_channels},
 
     // What scales and shifts a normalised value.
     {"mul(layer_norm(x) {axes = $n, epsilon = $e}, w)",
