@@ -75,7 +75,7 @@ constexpr Step kSteps[] = {
     {"pack-weights", false, [](State& s) { passes::pack_weights(s.module, s.target); return ok(); }},
     {"split-prepare", true, [](State& s) { s.prepare = passes::split_prepare(s.module); return ok(); }},
     // Kernels and memory.
-    {"group", true, [](State& s) { passes::group(s.module, {}); return ok(); }},
+    {"group", true, [](State& s) { passes::group(s.module, s.target, {}); return ok(); }},
     {"place", true, [](State& s) { passes::place(s.module, s.target); return ok(); }},
     {"update-in-place", false, [](State& s) { passes::update_in_place(s.module); return ok(); }},
     // Loops.

@@ -49,6 +49,12 @@ class LoopScope {
   /// of every result is stored exactly once.
   virtual void store(int result, std::span<const E> index, E value, Lanes lanes = {}) = 0;
 
+  /// Sizes of windows along the result's axes from the third on, where only the largest element of
+  /// each is wanted: a store gives that element, at the window's index. The windows stand side by
+  /// side; what fills none is not stored. Empty: every element is wanted. Only for recipes that can
+  /// (schedule/recipe.h).
+  virtual std::vector<int64_t> pooling() const { return {}; }
+
   /// The result's element at `index`, in its compute type, which an earlier round has stored. Only
   /// for a node that is alone in its kernel.
   virtual E load_result(int result, std::span<const E> index, Lanes lanes = {}) = 0;

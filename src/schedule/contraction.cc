@@ -22,10 +22,15 @@ class Loops {
         tile_(tile),
         lanes_(scope.target().lanes(4)),
         width_(tile.vectors * lanes_),
-        target_(scope.target()) {}
+        target_(scope.target()) {
+    const bool windowed = !c_.window.empty();
+    if (!windowed) c_.window = {b_.integer(0)};
+    // The elements of A that the steps of one window share stay in registers.
+    strip_rows_ = windowed && is_short() ? 1 : tile.rows / static_cast<int>(c_.window.size());
+  }
 
   void run() {
-    strips_ = make_strips(b_, c_.rows, tile_.rows);
+    strips_ = make_strips(b_, c_.rows, strip_rows_);
     E panels = (c_.columns + (width_ - 1)) / width_;
     choose_blocks();
     E row_blocks = (strips_.count + (strip_block_ - 1)) / strip_block_;
@@ -59,20 +64,24 @@ class Loops {
   }
 
   /// Small weights stay in the second-level cache while blocks of rows pass; large ones pass once,
-  /// a panel at a time, and the rows stay. Tasks are enough for many threads to share evenly.
+  /// a panel at a time, and the rows stay. Tasks are enough for many threads to share evenly, where
+  /// there is the work for them.
   void choose_blocks() {
-    constexpr int64_t kBlockRows = 96, kTasks = 32;
+    constexpr int64_t kBlockRows = 96, kTasks = 32, kTaskWork = 1 << 14;  // multiply-adds
     const int64_t columns = c_.columns.constant().value_or(256);
     const int64_t strips = strips_.count.constant().value_or(64);
     const int64_t batches = c_.batches.constant().value_or(1);
     const int64_t panels = ceil_div(columns, width_);
     if (depth() * columns * 4 <= target_.l2_bytes / 2) {
+      const int64_t work =
+          batches * strips * strip_rows_ * std::ssize(c_.window) * columns * depth();
+      const int64_t tasks = std::clamp<int64_t>(work / kTaskWork, 1, kTasks);
       panel_block_ = panels;
-      strip_block_ = std::clamp<int64_t>(kBlockRows / tile_.rows, 1, strips);
-      strip_block_ = std::clamp<int64_t>(strips * batches / kTasks, 1, strip_block_);
+      strip_block_ = std::clamp<int64_t>(kBlockRows / strip_rows_, 1, strips);
+      strip_block_ = std::clamp<int64_t>(strips * batches / tasks, 1, strip_block_);
       const int64_t row_tasks = ceil_div(strips, strip_block_) * batches;
-      if (row_tasks < kTasks)
-        panel_block_ = std::max<int64_t>(1, ceil_div(panels * row_tasks, kTasks));
+      if (row_tasks < tasks)
+        panel_block_ = std::max<int64_t>(1, ceil_div(panels * row_tasks, tasks));
     } else {
       constexpr int64_t kFewStrips = 4;  // each reads the whole panel
       panel_block_ = 1;
@@ -82,7 +91,7 @@ class Loops {
       strip_block_ = ceil_div(strips, ceil_div(strips, strip_block_));
       stream_weights();
     }
-    if (!strips_.count.constant()) strip_block_ = std::max<int64_t>(1, kBlockRows / tile_.rows);
+    if (!strips_.count.constant()) strip_block_ = std::max<int64_t>(1, kBlockRows / strip_rows_);
   }
 
   /// The next part of the weights arrives while this one is at work. Both must fit the cache beside
@@ -191,19 +200,21 @@ class Loops {
   void tile(int rows, const Columns& columns, E first_row, const Part& part, E column, E strip) {
     const int vectors = columns.vectors;
     std::vector<ContractionRow> points;
+    std::vector<E> addresses;
     for (int r = 0; r < rows; ++r) {
       points.push_back(c_.row(batch_, first_row + r));
-      points.back().address = b_.let("a", points.back().address);
+      const E address = b_.let("a", points.back().address);
+      for (E further : c_.window) addresses.push_back(address + further);
     }
     strip = b_.let("s", strip - first_strip_);
-    const std::vector<ir::R> accumulators = first_sums(rows, columns, part, strip);
+    const std::vector<ir::R> accumulators = first_sums(addresses.size(), columns, part, strip);
     const auto sums = with_further_sums(accumulators);
     const E next = prefetches_ ? b_.let("next", next_weights(part, strip)) : E();
     std::function<void(size_t, E, E)> reduce = [&](size_t depth, E a_offset, E b_offset) {
       if (depth < c_.taps.size()) {
         const Tap& tap = c_.taps[depth];
         if (tap.count.is(1)) return reduce(depth + 1, a_offset, b_offset);
-        b_.loop("tap", b_.integer(0), tap.count, 1, [&](E t) {
+        count("tap", b_.integer(0), tap.count, 1, [&](E t) {
           reduce(depth + 1, b_.let("ta", a_offset + t * tap.a_stride),
                  b_.let("tb", b_offset + t * tap.b_stride));
         });
@@ -212,10 +223,10 @@ class Loops {
       const E ahead =
           prefetches_ ? b_.let("ahead", next + (b_offset - part.b_address) / spread()) : E();
       auto steps = [&](E first, E end, size_t at_once) {
-        b_.loop("k", first, end, static_cast<int64_t>(at_once), [&](E k) {
+        count("k", first, end, static_cast<int64_t>(at_once), [&](E k) {
           for (size_t i = 0; i < at_once; ++i, k = k + 1) {
             if (prefetches_) prefetch(ahead + k * (width_ / spread()));
-            step(points, sums[i], columns, a_offset, b_offset, k);
+            step(addresses, sums[i], columns, a_offset, b_offset, k);
           }
         });
       };
@@ -230,26 +241,50 @@ class Loops {
     auto store = [&] {
       for (int r = 0; r < rows; ++r) {
         for (int v = 0; v < vectors; ++v) {
-          c_.store(points[r], column + v * lanes_, accumulators[r * vectors + v],
+          c_.store(points[r], column + v * lanes_, largest(accumulators, r, v, vectors),
                    columns.lanes_of(v), columns.mask(v));
         }
       }
     };
     if (!partial_) return store();
     b_.if_then(part.number == c_.taps[0].count - 1, store, [&] {
-      for (int i = 0; i < rows * vectors; ++i) b_.store(*partial_, sum(strip, i), accumulators[i]);
+      for (size_t i = 0; i < accumulators.size(); ++i)
+        b_.store(*partial_, sum(strip, static_cast<int>(i)), accumulators[i]);
     });
+  }
+
+  /// Whether the whole reduction is only a few steps, which then stand one after another.
+  bool is_short() const {
+    constexpr int64_t kFew = 16;
+    return depth() <= kFew && c_.depth.constant() &&
+           std::ranges::all_of(c_.taps,
+                               [](const Tap& tap) { return tap.count.constant().has_value(); });
+  }
+
+  /// A loop of the reduction.
+  void count(const char* name, E first, E end, int64_t step, const std::function<void(E)>& body) {
+    if (!is_short()) return b_.loop(name, first, end, step, body);
+    for (int64_t i = *first.constant(); i < *end.constant(); i += step) body(b_.integer(i));
+  }
+
+  /// Vector `v` of row `row` of the result.
+  E largest(const std::vector<ir::R>& accumulators, int row, int v, int vectors) {
+    const size_t window = c_.window.size(), first = row * window;
+    E value = accumulators[first * vectors + v];
+    for (size_t i = first + 1; i < first + window; ++i)
+      value = b_.max(value, accumulators[i * vectors + v]);
+    return value;
   }
 
   /// Where the i-th accumulator of a strip of the task lies between parts.
   E sum(E strip, int i) const { return strip * (tile_.rows * width_) + i * lanes_; }
 
   /// Zeros, or what the parts before have summed.
-  std::vector<ir::R> first_sums(int rows, const Columns& columns, const Part& part, E strip) {
+  std::vector<ir::R> first_sums(size_t rows, const Columns& columns, const Part& part, E strip) {
     E later;
     if (partial_) later = b_.let("later", b_.integer(0) < part.number);
     std::vector<ir::R> sums;
-    for (int i = 0; i < rows * columns.vectors; ++i) {
+    for (int i = 0; i < static_cast<int>(rows) * columns.vectors; ++i) {
       const int lanes = columns.lanes_of(i % columns.vectors);
       const E first = partial_
                           ? b_.load(*partial_, sum(strip, i), lanes, b_.broadcast(later, lanes))
@@ -288,11 +323,11 @@ class Loops {
 
   /// One element of the reduction. The smaller side of the tile is held in registers, the other
   /// streams.
-  void step(const std::vector<ContractionRow>& points, const std::vector<ir::R>& accumulators,
+  void step(const std::vector<E>& addresses, const std::vector<ir::R>& accumulators,
             const Columns& columns, E a_offset, E b_offset, E k) {
-    const int rows = static_cast<int>(points.size()), vectors = columns.vectors;
+    const int rows = static_cast<int>(addresses.size()), vectors = columns.vectors;
     auto load_a = [&](int r) {
-      return b_.let("x", b_.load(c_.a, points[r].address + a_offset + k * c_.a_step));
+      return b_.let("x", b_.load(c_.a, addresses[r] + a_offset + k * c_.a_step));
     };
     auto load_b = [&](int v) {
       const E mask = c_.padded ? E() : columns.mask(v);
@@ -351,6 +386,7 @@ class Loops {
   const int lanes_, width_;
   const Target& target_;
   Strips strips_;
+  int strip_rows_;
   int64_t strip_block_ = 1, panel_block_ = 1;
   bool prefetches_ = false;
   std::optional<BufferId> partial_;  ///< sums between the parts of a reduction

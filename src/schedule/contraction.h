@@ -1,6 +1,6 @@
 // The loops that matrix multiplications and convolutions share: C[row, column] = sum over taps and
 // depth of A[row, tap, k] * B[tap, k, column], in register tiles, with an epilogue where a tile is
-// stored.
+// stored. A row of C may also be the largest of several such rows.
 //
 // The tile is the one of Goto and van de Geijn (Anatomy of High-Performance Matrix Multiplication,
 // 2008): its accumulators stay in registers over the whole reduction; A is read in place, one
@@ -37,13 +37,16 @@ struct Contraction {
   ir::E panel_step;       ///< from a panel of B to the next
   bool padded = false;    ///< B has zeros where its last panel has no columns
   std::function<ContractionRow(ir::E batch, ir::E row)> row;
+  std::vector<ir::E> window;  ///< a row of C is the largest of those whose elements of A lie at
+                              ///< these distances from its address; none: just of its own
   std::function<ir::E(ir::E batch)> b_address;  ///< of B's first panel
   std::function<void(const ContractionRow&, ir::E column, ir::E vector, int lanes, ir::E mask)>
       store;
   ir::E batches;  ///< independent products, each with its own A, B and C
 };
 
-/// The loops of the whole kernel: tasks are blocks of row strips by blocks of panels.
+/// The loops of the whole kernel: tasks are blocks of row strips by blocks of panels. The tile has
+/// the rows of whole windows.
 void contraction_loops(ir::LoopScope& scope, const Contraction& contraction, Tile tile);
 
 }  // namespace tenon::schedule

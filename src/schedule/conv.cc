@@ -24,6 +24,22 @@ OperandLayout operand_layout(const Module&, const Node& node, int operand) {
   return operand == kX ? windowed_layout(node) : OperandLayout();
 }
 
+/// From the input under the first position of a window to that under each; empty without windows.
+std::vector<E> window_offsets(ir::LoopBuilder& b, const ir::View& x,
+                              std::span<const int64_t> strides, std::span<const int64_t> window) {
+  std::vector<E> offsets;
+  if (!window.empty()) offsets.push_back(b.integer(0));
+  for (size_t axis = 0; axis < window.size(); ++axis) {
+    std::vector<E> outer = std::move(offsets);
+    offsets.clear();
+    for (E offset : outer) {
+      for (int64_t i = 0; i < window[axis]; ++i)
+        offsets.push_back(offset + x.strides[2 + axis] * (strides[axis] * i));
+    }
+  }
+  return offsets;
+}
+
 void loops(LoopScope& scope) {
   ir::LoopBuilder& b = scope.builder();
   const ir::TensorType& result = scope.result_type(0);
@@ -58,13 +74,19 @@ void loops(LoopScope& scope) {
     c.taps.pop_back();
   }
 
-  // Output positions are rows; axes that memory walks as one are merged from the outermost in.
-  std::vector<E> sizes;
-  for (size_t axis = 0; axis < spatial; ++axis) sizes.push_back(scope.dim(result.dims[2 + axis]));
+  // Output positions, or windows of them, are rows; axes that memory walks as one are merged from
+  // the outermost in.
+  std::vector<int64_t> window = scope.pooling();
+  c.window = window_offsets(b, x, strides, window);
+  window.resize(spatial, 1);
+  std::vector<E> sizes, steps;
+  for (size_t axis = 0; axis < spatial; ++axis) {
+    sizes.push_back(scope.dim(result.dims[2 + axis]) / window[axis]);
+    steps.push_back(x.strides[2 + axis] * (strides[axis] * window[axis]));
+  }
   bool linear = true;
   for (size_t axis = 0; axis + 1 < spatial; ++axis) {
-    const E inner = x.strides[3 + axis] * strides[axis + 1] * sizes[axis + 1];
-    linear = linear && inner.id == (x.strides[2 + axis] * strides[axis]).id &&
+    linear = linear && (steps[axis + 1] * sizes[axis + 1]).id == steps[axis].id &&
              scope.adjacent(static_cast<int>(axis) + 2, static_cast<int>(axis) + 3);
   }
   E positions = b.integer(1);
@@ -95,7 +117,7 @@ void loops(LoopScope& scope) {
         rest = b.let("o", rest / sizes[axis]);
       }
       point.index[2 + axis] = at;
-      point.address = point.address + at * (x.strides[2 + axis] * strides[axis]);
+      point.address = point.address + at * steps[axis];
       if (linear) break;
     }
     return point;
@@ -111,7 +133,17 @@ void loops(LoopScope& scope) {
   };
   contraction_loops(scope, c,
                     choose_tile(scope.target(), c.rows.constant(), c.columns.constant(),
-                                static_cast<int>(width) / scope.target().lanes(4)));
+                                static_cast<int>(width) / scope.target().lanes(4),
+                                static_cast<int>(std::max<size_t>(1, c.window.size()))));
+}
+
+bool pools(const Module&, const Node& node, const Target& target, std::span<const int64_t> window) {
+  int64_t rows = 1;
+  for (int64_t size : window) {
+    if ((rows *= size) > target.vector_registers) return false;
+  }
+  const int64_t vectors = node.attrs.integer("packed") / target.lanes(4);
+  return fits(target, {static_cast<int>(rows), static_cast<int>(vectors)});
 }
 
 }  // namespace
@@ -130,7 +162,7 @@ OperandLayout windowed_layout(const Node& node) {
 }
 
 const Recipe& conv_recipe() {
-  static const Recipe recipe = {"conv", applies, operand_layout, true, loops};
+  static const Recipe recipe = {"conv", applies, operand_layout, true, loops, pools};
   return recipe;
 }
 

@@ -32,6 +32,10 @@ struct Recipe {
   /// Whether its results are to lie channels last; else the last axis is innermost.
   bool channels_last_result;
   void (*loops)(ir::LoopScope& scope);
+  /// Whether its loops can store only the largest element of each of these windows
+  /// (`LoopScope::pooling`); null: never.
+  bool (*pools)(const ir::Module& module, const ir::Node& node, const Target& target,
+                std::span<const int64_t> window) = nullptr;
 };
 
 /// All recipes; for a node the first that applies is taken.

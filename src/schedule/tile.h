@@ -20,8 +20,12 @@ struct Tile {
 /// and rows come in near-equal strips.
 Tile choose_tile(const Target& target, std::optional<int64_t> rows, std::optional<int64_t> columns);
 
-/// The same where packing has settled the number of vectors.
+/// The same where packing has settled the number of vectors, and each row of the result takes
+/// `window` rows of the tile.
 Tile choose_tile(const Target& target, std::optional<int64_t> rows, std::optional<int64_t> columns,
-                 int vectors);
+                 int vectors, int window = 1);
+
+/// Whether such a tile fits the target's registers.
+bool fits(const Target& target, Tile tile);
 
 }  // namespace tenon::schedule

@@ -300,18 +300,26 @@ class Loops {
     });
   }
 
-  /// Stores what lies inside the result of the tile in `y_`.
+  /// Stores what lies inside the result of the tile in `y_`, or the largest of each whole window of
+  /// it.
   void store_tile(const Position& at, E channel, E down, E across) {
     E mask, bias;
     if (outputs_ % lanes_ != 0) mask = b_.let("mask", lanes_below(outputs_ - channel));
     if (scope_.has_operand(kBias))
       bias = scope_.load(kBias, std::vector{channel}, {0, lanes_, mask});
-    b_.loop("i", down, [&](E i) {
-      b_.loop("j", across, [&](E j) {
-        E value = b_.load(y_, (i * step_ + j) * lanes_, lanes_);
+    std::vector<int64_t> window = scope_.pooling();
+    window.resize(2, 1);
+    b_.loop("i", down / window[0], [&](E i) {
+      b_.loop("j", across / window[1], [&](E j) {
+        E value;
+        for (int64_t k = 0; k < window[0] * window[1]; ++k) {
+          const E y = i * window[0] + k / window[1], x = j * window[1] + k % window[1];
+          const E element = b_.load(y_, (y * step_ + x) * lanes_, lanes_);
+          value = value.builder ? b_.max(value, element) : element;
+        }
         if (bias.builder) value = value + bias;
-        scope_.store(0, std::vector{at.image, channel, at.y + i, at.x + j}, value,
-                     {1, lanes_, mask});
+        scope_.store(0, std::vector{at.image, channel, at.y / window[0] + i, at.x / window[1] + j},
+                     value, {1, lanes_, mask});
       });
     });
   }
@@ -359,10 +367,16 @@ OperandLayout operand_layout(const Module& module, const Node& node, int operand
 
 void loops(LoopScope& scope) { Loops(scope).run(); }
 
+/// Every window must lie in one tile.
+bool pools(const Module&, const Node& node, const Target&, std::span<const int64_t> window) {
+  return std::ranges::all_of(window,
+                             [&](int64_t size) { return node.attrs.integer("tile") % size == 0; });
+}
+
 }  // namespace
 
 const Recipe& winograd_recipe() {
-  static const Recipe recipe = {"winograd", applies, operand_layout, true, loops};
+  static const Recipe recipe = {"winograd", applies, operand_layout, true, loops, pools};
   return recipe;
 }
 

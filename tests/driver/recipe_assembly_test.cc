@@ -25,7 +25,7 @@ using Integers = std::vector<int64_t>;
 struct Case {
   std::string name;
   ir::Module module;
-  bool only_products = true;  ///< no exponentials or transforms, which may use the stack
+  bool only_products = true;  ///< no exponentials, transforms or short reductions
   bool winograd = false;
 };
 
@@ -49,6 +49,13 @@ ir::Module conv(Integers input, int64_t outputs, int64_t kernel, int64_t stride 
   NetworkBuilder m;
   const auto x = m.input("x", std::vector<ir::Dim>(input.begin(), input.end()));
   m.output(m.add(Op::kRelu, {m.conv(x, outputs, kernel, stride, groups)}));
+  return m.module;
+}
+
+ir::Module pooled(Integers input, int64_t outputs) {
+  NetworkBuilder m;
+  const auto x = m.input("x", std::vector<ir::Dim>(input.begin(), input.end()));
+  m.output(m.max_pool(m.conv(x, outputs, 3)));
   return m.module;
 }
 
@@ -102,6 +109,8 @@ std::vector<Case> cases() {
       {"conv 3x3 stride 2", conv({1, 64, 28, 28}, 128, 3, 2)},
       {"conv 1x1", conv({1, 64, 28, 28}, 128, 1)},
       {"conv of an image", conv({1, 3, 64, 64}, 64, 7, 2)},
+      {"conv of an image pooled", pooled({1, 1, 28, 28}, 16), false},
+      {"conv pooled", pooled({1, 64, 28, 28}, 128)},
       {"conv in parts", conv({1, 512, 7, 7}, 512, 3)},
       {"conv grouped", conv({1, 128, 14, 14}, 128, 3, 1, 4)},
       {"conv transposed", transposed({1, 64, 14, 14}, 32)},

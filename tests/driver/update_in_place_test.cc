@@ -20,7 +20,7 @@ ValueId sum_of(ModelBuilder& m, ValueId x) {
 }
 
 ValueId storage_after(ir::Module& module, ValueId value) {
-  group(module, {});
+  group(module, *find_target("native"), {});
   place(module, *find_target("native"));
   update_in_place(module);
   EXPECT_EQ(ir::verify(module), "");

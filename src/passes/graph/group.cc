@@ -6,6 +6,7 @@
 
 #include "base/contains.h"
 #include "ops/op.h"
+#include "schedule/recipe.h"
 
 namespace tenon::passes {
 namespace {
@@ -23,9 +24,21 @@ bool has_no_kernel(const Module& module, NodeId node) {
   return traits.leaf || traits.view || module.node(node).op == ir::Op::kConcat;
 }
 
+/// Whether a pool's windows stand side by side from the first element on, each a whole one.
+bool stands_side_by_side(const ir::Node& pool) {
+  const ir::Attrs& attrs = pool.attrs;
+  const auto all_are = [](const std::vector<int64_t>& list, int64_t number) {
+    return std::ranges::count(list, number) == std::ssize(list);
+  };
+  return attrs.integers("kernel") == attrs.integers("strides") &&
+         all_are(attrs.integers("pads"), 0) && all_are(attrs.integers("dilations"), 1) &&
+         !attrs.flag("ceil");
+}
+
 class Grouper {
  public:
-  Grouper(Module& module, const GroupOptions& options) : module_(module), options_(options) {
+  Grouper(Module& module, const Target& target, const GroupOptions& options)
+      : module_(module), target_(target), options_(options) {
     readers_.resize(module.value_count());
     for (NodeId node : module.graph.nodes) {
       for (ValueId input : module.node(node).inputs) {
@@ -40,7 +53,8 @@ class Grouper {
   void run() {
     // Anchors first: an elementwise node between two of them is the epilogue of the one before.
     for (NodeId node : module_.graph.nodes) {
-      if (!has_no_kernel(module_, node) && !is_elementwise(module_, node)) start(node, node);
+      if (!has_no_kernel(module_, node) && !is_elementwise(module_, node) && !taken_.contains(node))
+        start(node, node);
     }
     for (NodeId node : module_.graph.nodes) {
       if (is_elementwise(module_, node) && !taken_.contains(node)) start(node, NodeId());
@@ -56,6 +70,7 @@ class Grouper {
     std::vector<NodeId> nodes = {first};
     taken_.insert(first);
     const bool foreign = ops::operator_of(module_.node(first).op).traits.foreign;
+    if (anchor) take_pool(nodes);
     if (options_.fuse_epilogues && module_.node(first).outputs.size() == 1 && !foreign) {
       extend(nodes);
     }
@@ -64,9 +79,25 @@ class Grouper {
     groups_.push_back({std::move(nodes), anchor});
   }
 
+  /// The max pool that alone reads the result of a node whose recipe can take it along.
+  void take_pool(std::vector<NodeId>& nodes) {
+    const ir::Node& node = module_.node(nodes.front());
+    if (node.outputs.size() != 1 || is_output_.contains(node.outputs[0])) return;
+    const std::vector<NodeId>& readers = readers_[node.outputs[0].index];
+    if (readers.size() != 1 || taken_.contains(readers[0])) return;
+    const ir::Node& pool = module_.node(readers[0]);
+    if (pool.op != ir::Op::kMaxPool || !stands_side_by_side(pool)) return;
+    const schedule::Recipe* recipe = schedule::find_recipe(module_, node, target_);
+    if (!recipe || !recipe->pools ||
+        !recipe->pools(module_, node, target_, pool.attrs.integers("kernel")))
+      return;
+    nodes.push_back(readers[0]);
+    taken_.insert(readers[0]);
+  }
+
   /// Grows the group forward as long as just one value leaves it.
   void extend(std::vector<NodeId>& nodes) {
-    ValueId result = module_.node(nodes.front()).outputs[0];
+    ValueId result = module_.node(nodes.back()).outputs[0];
     while (nodes.size() < options_.most_nodes && !is_output_.contains(result)) {
       std::vector<NodeId> more = next_region(result, options_.most_nodes - nodes.size());
       if (more.empty()) return;
@@ -137,6 +168,7 @@ class Grouper {
   }
 
   Module& module_;
+  const Target& target_;
   const GroupOptions& options_;
   std::vector<std::vector<NodeId>> readers_;  // by value
   std::unordered_set<ValueId> is_output_;     // or read as a size: it must lie in memory
@@ -147,7 +179,17 @@ class Grouper {
 
 }  // namespace
 
-void group(Module& module, const GroupOptions& options) { Grouper(module, options).run(); }
+void group(Module& module, const Target& target, const GroupOptions& options) {
+  Grouper(module, target, options).run();
+}
+
+NodeId pool_of(const Module& module, const ir::Group& group) {
+  const auto is_pool = [&](NodeId node) {
+    return node != group.anchor && module.node(node).op == ir::Op::kMaxPool;
+  };
+  const auto found = std::ranges::find_if(group.nodes, is_pool);
+  return found == group.nodes.end() ? NodeId() : *found;
+}
 
 ValueId group_result(const Module& module, const ir::Group& group) {
   return module.node(group.nodes.back()).outputs[0];

@@ -101,8 +101,18 @@ E GroupScope::load(int operand, std::span<const E> index, Lanes lanes) {
   return value_at(module_.node(group_.anchor).inputs[operand], {index, lanes, &known});
 }
 
+ValueId GroupScope::stored(int result) const {
+  const NodeId pool = pool_of(module_, group_);
+  return pool ? module_.node(pool).outputs[0] : module_.node(group_.anchor).outputs[result];
+}
+
+std::vector<int64_t> GroupScope::pooling() const {
+  const NodeId pool = pool_of(module_, group_);
+  return pool ? module_.node(pool).attrs.integers("kernel") : std::vector<int64_t>();
+}
+
 void GroupScope::store(int result, std::span<const E> index, E value, Lanes lanes) {
-  const ValueId made = module_.node(group_.anchor).outputs[result];
+  const ValueId made = stored(result);
   if (group_.nodes.size() == 1) {
     std::unordered_map<ValueId, E> known;
     return store_memory(made, {index, lanes, &known}, value);

@@ -25,6 +25,7 @@ class GroupScope final : public ir::LoopScope {
   ir::E dim(ir::Dim dim) override;
   ir::E load(int operand, std::span<const ir::E> index, ir::Lanes lanes) override;
   void store(int result, std::span<const ir::E> index, ir::E value, ir::Lanes lanes) override;
+  std::vector<int64_t> pooling() const override;
   ir::E load_result(int result, std::span<const ir::E> index, ir::Lanes lanes) override;
   ir::View view(int operand) override;
   ir::View result_view(int result) override;
@@ -54,6 +55,8 @@ class GroupScope final : public ir::LoopScope {
   ir::E load_memory(ir::ValueId value, const Point& point);
   void store_memory(ir::ValueId value, const Point& point, ir::E element);
   bool made_here(ir::ValueId value) const;
+  /// What the anchor's stores give: its result, or that of the pool behind it.
+  ir::ValueId stored(int result) const;
   ir::BufferId buffer(ir::ValueId storage, bool written);
   /// Strides of `value` along the axes of an index of this rank: 0 where it is repeated.
   std::vector<ir::Dim> aligned_strides(ir::ValueId value, size_t rank) const;
