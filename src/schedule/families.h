@@ -12,6 +12,7 @@ const Recipe& depthwise_recipe();
 const Recipe& attention_recipe();
 const Recipe& attention_row_recipe();
 const Recipe& copy_recipe();
+const Recipe& max_pool_recipe();
 const Recipe& winograd_recipe();
 const Recipe& lstm_recipe();
 const Recipe& gru_recipe();

@@ -12,7 +12,7 @@ std::span<const Recipe* const> recipes() {
   static const std::array all = {
       &winograd_recipe(), &depthwise_recipe(),     &conv_recipe(),      &conv_transpose_recipe(),
       &matmul_recipe(),   &attention_row_recipe(), &attention_recipe(), &copy_recipe(),
-      &lstm_recipe(),     &gru_recipe(),           &rnn_recipe(),
+      &lstm_recipe(),     &gru_recipe(),           &rnn_recipe(),       &max_pool_recipe(),
   };
   return all;
 }

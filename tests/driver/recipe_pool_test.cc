@@ -1,4 +1,4 @@
-// Convolutions that take the max pool behind them along, against reference evaluation: windows and
+// Max pools alone, and with the convolution before them, against reference evaluation: windows and
 // sizes of every kind, and what has to stay apart.
 #include <algorithm>
 
@@ -78,9 +78,7 @@ TEST(PooledConv, WindowsAndAxesOfEveryKind) {
   expect_pooled({{1, 4, 7, 9, 8}, {12, 4, 3, 3, 3}, {2, 2, 2}, 1});
 }
 
-TEST(PooledConv, Groups) {
-  expect_pooled({{1, 16, 10, 10}, {32, 8, 3, 3}, {2, 2}, 1, 1, 1, 2});
-}
+TEST(PooledConv, Groups) { expect_pooled({{1, 16, 10, 10}, {32, 8, 3, 3}, {2, 2}, 1, 1, 1, 2}); }
 
 TEST(PooledConv, PartsOfALongReduction) {
   expect_pooled({{1, 640, 8, 8}, {40, 640, 5, 5}, {2, 2}, 2});
@@ -121,6 +119,39 @@ TEST(PooledConv, AResultThatOthersReadStaysApart) {
   m.output(m.add(Op::kNeg, {x}));
   EXPECT_FALSE(pools_along(m.module));
   expect_native_equals_reference(m.module, {c.input});
+}
+
+void expect_pool(Integers input, const ir::Attrs& attrs) {
+  SCOPED_TRACE(::testing::PrintToString(input));
+  ModelBuilder m;
+  const ValueId x = m.input("x", std::vector<ir::Dim>(input.begin(), input.end()));
+  m.output(m.add(Op::kNeg, {m.add(Op::kMaxPool, {x}, attrs)}));
+  expect_native_equals_reference(m.module, {input});
+}
+
+TEST(MaxPoolRecipe, WindowsThatOverlapAndReachBeyondTheEdge) {
+  expect_pool({1, 16, 13, 12}, pool_attrs({3, 3}, {2, 2}, 1));
+  expect_pool({2, 24, 9, 11}, pool_attrs({3, 2}, {1, 2}, 1));
+  expect_pool({1, 64, 14, 14}, pool_attrs({3, 3}, {2, 2}, 0, true));
+  expect_pool({1, 17, 7, 8}, pool_attrs({2, 2}, {3, 3}));
+}
+
+TEST(MaxPoolRecipe, ChannelsThatFillNoVector) {
+  for (const int64_t channels : {8, 11, 70, 100, 130})
+    expect_pool({1, channels, 6, 5}, pool_attrs({3, 3}, {2, 2}, 1));
+}
+
+TEST(MaxPoolRecipe, OneAxisAndThree) {
+  expect_pool({2, 20, 31}, pool_attrs({5}, {2}, 2));
+  expect_pool({1, 33, 6, 7, 5}, pool_attrs({3, 3, 3}, {2, 1, 2}, 1));
+}
+
+TEST(MaxPoolRecipe, SizesKnownWhenRun) {
+  ModelBuilder m;
+  const ValueId x = m.input("x", {m.module.dims.symbol("n"), 20, m.module.dims.symbol("h"), 9});
+  m.output(m.add(Op::kMaxPool, {x}, pool_attrs({3, 3}, {2, 2}, 1)));
+  expect_native_equals_reference(m.module, {{2, 20, 11, 9}});
+  expect_native_equals_reference(m.module, {{1, 20, 2, 9}});
 }
 
 }  // namespace
