@@ -185,9 +185,10 @@ class Loops {
         addresses.push_back(b_.let("row", row_address(view, v + lane) + first_column));
       const auto square = [&](E column, E mask) {
         std::vector<E> rows;
-        for (E address : addresses)
+        for (E address : addresses) {
           rows.push_back(
               b_.let("x", convert(b_.load(view.buffer, address + column, lanes_, mask))));
+        }
         return transpose(b_, std::move(rows));
       };
       const E whole = count.constant() ? b_.integer(*count.constant() / lanes_ * lanes_)

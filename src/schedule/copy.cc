@@ -148,9 +148,10 @@ void loops(LoopScope& scope) {
   };
   const auto block = [&](E read_from, E write_to) {
     std::vector<E> rows;
-    for (int row = 0; row < tiling.rows; ++row)
+    for (int row = 0; row < tiling.rows; ++row) {
       rows.push_back(
           b.let("x", b.load(from.buffer, read_from + tiling.written.from * row, tiling.lanes)));
+    }
     const std::vector<E> columns =
         tiling.interleaves ? interleave(b, rows, tiling.lanes) : transpose(b, std::move(rows));
     const int64_t step = tiling.interleaves ? tiling.lanes : tiling.read.to;

@@ -68,7 +68,10 @@ Shape choose_shape(const Target& target, const Axis& y, const Axis& x, std::opti
       const double idle = std::max(1.0, static_cast<double>(kChains) / (r * c));
       double cost = idle * std::max(1.0, loads / static_cast<double>(r * c * y.kernel * x.kernel));
       cost += loads / static_cast<double>(r * c * y.kernel * x.kernel);
-      if (rows) cost *= static_cast<double>((*rows + r - 1) / r * r) / static_cast<double>(*rows);
+      if (rows) {
+        const int64_t computed = (*rows + r - 1) / r * r;
+        cost *= static_cast<double>(computed) / static_cast<double>(*rows);
+      }
       if (cost < least) {
         least = cost;
         best = {r, c};

@@ -83,7 +83,9 @@ class Loops {
     time_ = b_.let("time", reverse ? steps - 1 - step : step);
     b_.if_then(
         first_,
-        [&] { load_state([&](auto index, Lanes lanes) { return initial(kH0, index, lanes); }); },
+        [&] {
+          load_state([&](const auto& index, Lanes lanes) { return initial(kH0, index, lanes); });
+        },
         [&] {
           const E before = b_.let("before", reverse ? time_ + 1 : time_ - 1);
           load_state([&](std::vector<E> index, Lanes lanes) {

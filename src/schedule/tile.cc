@@ -37,7 +37,8 @@ double tile_cost(Tile tile, int lanes, std::optional<int64_t> rows, std::optiona
                  int window) {
   if (!columns) return panel_cost(tile, rows, window) / tile.vectors;
   const int64_t width = int64_t{tile.vectors} * lanes;
-  double cost = static_cast<double>(*columns / width) * panel_cost(tile, rows, window);
+  const int64_t whole = *columns / width;
+  double cost = static_cast<double>(whole) * panel_cost(tile, rows, window);
   if (const int64_t rest = *columns % width; rest > 0) {
     const int vectors = static_cast<int>((rest + lanes - 1) / lanes);
     cost += panel_cost({tile.rows, vectors}, rows, window);
