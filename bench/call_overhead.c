@@ -30,9 +30,10 @@ static double nanoseconds_per_call(uint32_t steps) {
                                   {TENON_BUFFER_OUTPUT, .bytes = 1, .last = steps - 1}};
   static tenon_step list[MOST_STEPS];
   static const uint32_t step_buffers[] = {0, 1};
-  for (uint32_t i = 0; i < steps; ++i)
+  for (uint32_t i = 0; i < steps; ++i) {
     list[i] = (tenon_step){
         .buffer_count = 2, .tasks = 0, .rounds = 0, .scratch = 2, .flops = 2, .bytes = 2};
+  }
   const tenon_module module = {.abi_version = TENON_ABI_VERSION,
                                .slot_count = 3,
                                .input_count = 1,

@@ -102,9 +102,10 @@ class Model {
     PyObject *key = nullptr, *value = nullptr;
     for (Py_ssize_t at = 0; kwargs && PyDict_Next(kwargs, &at, &key, &value);) {
       const size_t k = input_index(nb::cast<std::string>(nb::handle(key)));
-      if (inputs[k])
+      if (inputs[k]) {
         raise(package.argument_error,
               "input '" + name(module_->inputs[k].name) + "' is given twice");
+      }
       inputs[k] = value;
     }
     return run(inputs);
@@ -113,7 +114,7 @@ class Model {
   /// Runs on tensors that the caller lays out: the addresses of dense inputs of the dtypes that
   /// `describe` gives, all their sizes one after another, and the addresses of the outputs, which
   /// have room for what `shapes` says.
-  void run_at(nb::list addresses, nb::list sizes, nb::list results) {
+  void run_at(const nb::list& addresses, const nb::list& sizes, const nb::list& results) {
     const uint32_t in_count = module_->input_count, out_count = module_->output_count;
     Few<tenon_tensor> in(in_count), out(out_count);
     lay_out(addresses, sizes, in);
@@ -130,7 +131,7 @@ class Model {
   }
 
   /// The outputs' shapes for such inputs.
-  nb::list shapes(nb::list addresses, nb::list sizes) {
+  nb::list shapes(const nb::list& addresses, const nb::list& sizes) {
     const uint32_t out_count = module_->output_count;
     Few<tenon_tensor> in(module_->input_count), out(out_count);
     lay_out(addresses, sizes, in);
@@ -449,12 +450,12 @@ NB_MODULE(_runtime, m) {
       .def(nb::init<const std::vector<uint64_t>&, const std::vector<uint64_t>&>(),
            nb::arg("addresses"), nb::arg("bytes"))
       .def("same", &Probe::same);
-  m.def("set_package",
-        [](nb::list errors, nb::object argument_error, nb::object adopt, nb::object release) {
-          for (size_t code = 0; code < package.errors.size(); ++code)
-            package.errors[code] = nb::object(errors[code]).release().ptr();
-          package.argument_error = argument_error.release().ptr();
-          package.adopt = adopt.release().ptr();
-          package.release = release.release().ptr();
-        });
+  m.def("set_package", [](const nb::list& errors, nb::object argument_error, nb::object adopt,
+                          nb::object release) {
+    for (size_t code = 0; code < package.errors.size(); ++code)
+      package.errors[code] = nb::object(errors[code]).release().ptr();
+    package.argument_error = argument_error.release().ptr();
+    package.adopt = adopt.release().ptr();
+    package.release = release.release().ptr();
+  });
 }

@@ -56,7 +56,6 @@ class Emitter {
   void forget(std::vector<ExprId>& known, size_t keep);
 
   const ir::Function& function_;
-  const Target& target_;
   bool checked_;
   llvm::LLVMContext& context_;
   llvm::Function* kernel_ = nullptr;
@@ -80,7 +79,6 @@ class Emitter {
 Emitter::Emitter(const ir::Function& function, const Target& target, bool checked,
                  llvm::Module& module)
     : function_(function),
-      target_(target),
       checked_(checked),
       context_(module.getContext()),
       builder_(context_),

@@ -3,8 +3,8 @@
 #include <llvm-c/Core.h>
 
 #include <cstring>
-#include <string_view>
 
+#include "base/align.h"
 #include "codegen/codegen.h"
 #include "codegen/instrument.h"
 
@@ -21,12 +21,12 @@ std::string note_of_build(const char* note, size_t bytes) {
   while (bytes >= sizeof(ElfW(Nhdr))) {
     ElfW(Nhdr) header;
     std::memcpy(&header, note, sizeof(header));
-    const size_t name = (header.n_namesz + 3) / 4 * 4, text = (header.n_descsz + 3) / 4 * 4;
+    const size_t name = aligned(header.n_namesz, 4), text = aligned(header.n_descsz, 4);
     const size_t total = sizeof(header) + name + text;
     if (total > bytes) break;
     const char* start = note + sizeof(header);
-    if (header.n_type == NT_GNU_BUILD_ID &&
-        std::string_view(start, header.n_namesz) == std::string_view("GNU", 4)) {
+    if (header.n_type == NT_GNU_BUILD_ID && header.n_namesz == sizeof(ELF_NOTE_GNU) &&
+        std::memcmp(start, ELF_NOTE_GNU, sizeof(ELF_NOTE_GNU)) == 0) {
       std::string hex;
       for (size_t i = 0; i < header.n_descsz; ++i)
         hex += fmt::format("{:02x}", static_cast<unsigned char>(start[name + i]));

@@ -11,7 +11,7 @@ namespace tenon::codegen {
 namespace {
 
 using llvm::Error;
-using llvm::BitmaskEnumDetail::operator&;
+using llvm::BitmaskEnumDetail::operator&;  // NOLINT(misc-unused-using-decls): of MemProt
 namespace jitlink = llvm::jitlink;
 
 // Any page-aligned address serves: nothing in the image depends on it.

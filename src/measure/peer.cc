@@ -66,7 +66,7 @@ class Peer::Process {
 
   /// The next answer; what is missing or went wrong is kUnsupported.
   Result<json> read(const std::string& engine) {
-    const json answer = read_line();
+    json answer = read_line();
     if (!answer.is_object()) return gone(engine);
     for (const char* problem : {"missing", "error"}) {
       if (answer.contains(problem)) {

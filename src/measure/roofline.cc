@@ -74,16 +74,16 @@ Roofline measure_roofline(unsigned threads, int vector_bytes) {
   Roofline roofline;
   if (can_multiply_add(vector_bytes)) {
     constexpr int64_t kRounds = 4'000'000;
+    const size_t lanes = vector_bytes / sizeof(float);
     const double seconds =
         best_seconds(threads, [&](unsigned) { multiply_add(kRounds, vector_bytes); });
-    roofline.flops_per_second =
-        2.0 * kChains * kRounds * (vector_bytes / sizeof(float)) * threads / seconds;
+    roofline.flops_per_second = 2.0 * kChains * kRounds * lanes * threads / seconds;
   }
   // Beyond every cache. Four sums, since one waits for its own last addition.
   const std::vector<uint64_t> numbers(size_t{256'000'000} / sizeof(uint64_t), 1);
   std::vector<uint64_t> sums(threads);
+  const size_t share = numbers.size() / threads / 4 * 4;
   const double seconds = best_seconds(threads, [&](unsigned t) {
-    const size_t share = numbers.size() / threads / 4 * 4;
     const uint64_t* from = numbers.data() + t * share;
     uint64_t sum[4] = {};
     for (size_t i = 0; i < share; i += 4) {
@@ -93,8 +93,7 @@ Roofline measure_roofline(unsigned threads, int vector_bytes) {
     // A result that nobody reads would let the compiler drop the loop.
     asm volatile("" ::"r"(sums[t]));
   });
-  roofline.bytes_per_second =
-      static_cast<double>(numbers.size() / threads / 4 * 4 * threads * sizeof(uint64_t)) / seconds;
+  roofline.bytes_per_second = static_cast<double>(share * threads * sizeof(uint64_t)) / seconds;
   return roofline;
 }
 
