@@ -47,9 +47,10 @@ Difference compare(const ops::Tensor& actual, const ops::Tensor& reference) {
     const double room = std::max(value, scale);
     const double needed = finite && room > 0 ? apart / room : infinity;
     difference.max_absolute = std::max(difference.max_absolute, apart);
-    if (value > 0)
+    if (value > 0) {
       difference.max_relative =
           std::max(difference.max_relative, finite ? apart / value : infinity);
+    }
     if (needed > difference.needed_tolerance) {
       difference.needed_tolerance = needed;
       difference.worst = i;

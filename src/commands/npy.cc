@@ -139,7 +139,10 @@ void from_fortran_order(std::span<const std::byte> from, ops::Tensor& to) {
     for (size_t axis = shape.size(); axis-- > 0;) offset = offset * shape[axis] + index[axis];
     std::memcpy(to.bytes() + static_cast<size_t>(i) * size,
                 from.data() + static_cast<size_t>(offset) * size, size);
-    for (size_t axis = shape.size(); axis-- > 0 && ++index[axis] == shape[axis];) index[axis] = 0;
+    for (size_t axis = shape.size(); axis-- > 0;) {
+      if (++index[axis] < shape[axis]) break;
+      index[axis] = 0;
+    }
   }
 }
 

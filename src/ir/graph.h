@@ -186,13 +186,13 @@ class Module {
   const Data* constant(ValueId value) const;
   /// The one element of a `constant` with one element, as a double.
   std::optional<double> scalar(ValueId value) const;
-  /// Where `node` comes from, for messages.
-  Where where(NodeId node) const;
+  /// Where node `id` comes from, for messages.
+  Where where(NodeId id) const;
   /// Appends to read_sizes, under a symbol that is not in use.
   Dim read_size(ValueId value, Dim largest);
-  /// The values that the sizes which `node` mentions are read from, and those that bound a size
+  /// The values that the sizes which node `id` mentions are read from, and those that bound a size
   /// read from its results: it depends on them as on operands.
-  std::vector<ValueId> sizes_of(NodeId node) const;
+  std::vector<ValueId> sizes_of(NodeId id) const;
 
  private:
   std::vector<Value> values_;

@@ -64,7 +64,7 @@ class Printer {
            label(has_name ? graph.output_names[i] : ""));
     }
     // By number, which is the order of the definitions; a value without one is dead.
-    for (size_t i = 0; i < by_number_.size(); ++i) print_placement(by_number_[i]);
+    for (const ValueId value : by_number_) print_placement(value);
     for (const Group& group : module_.groups) print_group(group);
     for (const ReadSize& read : module_.read_sizes) {
       line("size {} = {} at most {}", symbol_text(read.symbol), reference(read.value),

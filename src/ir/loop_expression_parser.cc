@@ -172,7 +172,7 @@ ExpressionParser::Operand ExpressionParser::call() {
   if (auto type = parse_vector_type(at.text)) {
     Operand literal = prefix();
     if (literal.value.builder != nullptr) Tokens::fail(literal.at, "expected a number");
-    result = {.at = at, .value = settle(literal, *type)};
+    result = {.at = at, .value = settle(literal, type)};
   } else {
     auto kind = find_expr_kind(at.text);
     if (!kind || arity(*kind) == 0 || *kind == kLoad || *kind == kGather) {

@@ -76,10 +76,11 @@ void evaluate_bits(ExprKind kind, const Block& block) {
     case ExprKind::kOr: return block.binary<T>([](T x, T y) { return static_cast<T>(x | y); });
     case ExprKind::kXor: return block.binary<T>([](T x, T y) { return static_cast<T>(x ^ y); });
     case ExprKind::kNot:
-      if constexpr (std::same_as<T, bool>)
+      if constexpr (std::same_as<T, bool>) {
         return block.unary<T>([](T x) { return !x; });
-      else
+      } else {
         return block.unary<T>([](T x) { return static_cast<T>(~x); });
+      }
     case ExprKind::kShl:
       if constexpr (!std::same_as<T, bool>) return block.binary<T>(scalar::shl<T>);
       break;
@@ -107,10 +108,11 @@ void evaluate_arithmetic(ExprKind kind, const Block& block) {
     case ExprKind::kMax: return block.binary<T>(scalar::max<T>);
     case ExprKind::kPow: return block.binary<T>(scalar::pow<T>);
     default:
-      if constexpr (std::floating_point<T>)
+      if constexpr (std::floating_point<T>) {
         evaluate_math<T>(kind, block);
-      else
+      } else {
         evaluate_bits<T>(kind, block);
+      }
   }
 }
 

@@ -68,10 +68,8 @@ void to_loops(ir::LoopScope& scope) {
         scope.store(0, to, scope.load(static_cast<int>(i), index));
       });
     };
-    if (i + 1 == nests.size())
-      copy();
-    else
-      builder.if_then(task < tasks[i + 1], copy, [&] { emit(i + 1); });
+    if (i + 1 == nests.size()) return copy();
+    builder.if_then(task < tasks[i + 1], copy, [&] { emit(i + 1); });
   };
   emit(0);
 }

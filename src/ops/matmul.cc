@@ -19,7 +19,7 @@ Inferred infer_pack_matrix(InferContext& context) {
   std::vector<ir::Dim> dims(b.dims.begin(), b.dims.end() - 2);
   dims.push_back(context.dims.ceil_div(b.dims.back(), width));
   dims.push_back(b.dims[b.rank() - 2]);
-  dims.push_back(width);
+  dims.emplace_back(width);
   return std::vector{ir::TensorType{b.dtype, std::move(dims)}};
 }
 
@@ -35,7 +35,7 @@ std::expected<ir::TensorType, std::string> unpacked(InferContext& context) {
   }
   ir::TensorType type{b.dtype, {b.dims.begin(), b.dims.end() - 3}};
   type.dims.push_back(b.dims[b.rank() - 2]);
-  type.dims.push_back(columns);
+  type.dims.emplace_back(columns);
   return type;
 }
 

@@ -28,10 +28,8 @@ Nest::Nest(ir::LoopScope& scope, int result, int64_t work)
     : Nest(scope, result_extents(scope, result), scope.memory_order(result), work) {}
 
 Nest::Nest(ir::LoopScope& scope, std::vector<ir::E> extents, std::vector<int> order, int64_t work)
-    : builder_(&scope.builder()), extents_(std::move(extents)) {
-  for (int axis : order) {
-    if (!extents_[static_cast<size_t>(axis)].is(1)) order_.push_back(axis);
-  }
+    : builder_(&scope.builder()), extents_(std::move(extents)), order_(std::move(order)) {
+  std::erase_if(order_, [&](int axis) { return extents_[static_cast<size_t>(axis)].is(1); });
   auto estimate = [&](size_t position) {
     int64_t extent =
         extents_[static_cast<size_t>(order_[position])].constant().value_or(kUnknownExtent);

@@ -161,10 +161,11 @@ void to_loops(ir::LoopScope& scope) {
       copy(first, last, false);
       copy(last, row.end, true);
     };
-    if (constant)
+    if (constant) {
       builder.if_then(inside, parts, whole);
-    else
+    } else {
       parts();
+    }
   });
 }
 

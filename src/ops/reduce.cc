@@ -44,7 +44,7 @@ std::vector<ir::Dim> reduced_dims(const std::vector<ir::Dim>& dims, std::span<co
     if (std::ranges::find(axes, static_cast<int64_t>(i)) == axes.end()) {
       result.push_back(dims[i]);
     } else if (keep) {
-      result.push_back(1);
+      result.emplace_back(1);
     }
   }
   return result;
@@ -224,7 +224,7 @@ struct Reduction {
   std::vector<int> kept = {}, reduced = {};  ///< axes of x, outermost in memory first
   int row_axis = -1;  ///< a kept axis that is innermost in memory; -1: the innermost is reduced
 
-  Reduction(ir::LoopScope& scope_, std::span<const int64_t> axes) : scope(scope_) {
+  Reduction(ir::LoopScope& scope, std::span<const int64_t> axes) : scope(scope) {
     const std::vector<int> order = scope.operand_order(0);
     for (int axis : order) {
       (std::ranges::find(axes, axis) == axes.end() ? kept : reduced).push_back(axis);

@@ -52,10 +52,11 @@ std::vector<Match> match_axes(std::span<const ir::Dim> from, std::span<const ir:
         ++position;
       };
       do {
-        if (i < from.size() && (left <= right || j == to.size()))
+        if (i < from.size() && (left <= right || j == to.size())) {
           take(from, i, left);
-        else
+        } else {
           take(to, j, right);
+        }
       } while ((!numbers || left != right) && (i < from.size() || j < to.size()));
       match.from_end = i;
       match.to_end = j;

@@ -15,7 +15,7 @@ class ConstantWork {
 
   bool contains(ir::ValueId value) const;
   /// Takes in a node whose operands have been seen.
-  void learn(ir::NodeId node);
+  void learn(ir::NodeId id);
 
  private:
   const ir::Module& module_;

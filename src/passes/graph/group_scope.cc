@@ -302,7 +302,7 @@ void GroupScope::elementwise_loops() {
       const Dim inner = aligned_strides(values[v], shape.size())[axis];
       joins = strides[v].back() == dims.mul(inner, shape[axis]);
     }
-    if (!joins) sizes.push_back(1);
+    if (!joins) sizes.emplace_back(1);
     sizes.back() = dims.mul(sizes.back(), shape[axis]);
     for (size_t v = 0; v < values.size(); ++v) {
       const Dim inner = aligned_strides(values[v], shape.size())[axis];

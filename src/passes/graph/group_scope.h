@@ -51,7 +51,7 @@ class GroupScope final : public ir::LoopScope {
 
   ir::View view_of(ir::ValueId value);
   ir::E value_at(ir::ValueId value, const Point& point);
-  ir::E compute(ir::NodeId node, const Point& point);
+  ir::E compute(ir::NodeId id, const Point& point);
   ir::E load_memory(ir::ValueId value, const Point& point);
   void store_memory(ir::ValueId value, const Point& point, ir::E element);
   bool made_here(ir::ValueId value) const;

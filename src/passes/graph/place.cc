@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <ranges>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -142,8 +143,8 @@ class Placer {
     const auto& nodes = module_.graph.nodes;
     std::unordered_map<NodeId, size_t> position;
     for (size_t i = 0; i < nodes.size(); ++i) position[nodes[i]] = i;
-    for (auto it = nodes.rbegin(); it != nodes.rend(); ++it) {
-      const Node& node = module_.node(*it);
+    for (const NodeId id : std::views::reverse(nodes)) {
+      const Node& node = module_.node(id);
       if (node.op != Op::kConcat) continue;
       const auto axis = static_cast<size_t>(node.attrs.integer("axis"));
       // Where parts lie is known once the sizes that the whole has are.
@@ -151,7 +152,7 @@ class Placer {
       if (const auto outer = parents_.find(node.outputs[0]); outer != parents_.end()) {
         known = outer->second.known;
       }
-      for (ValueId size : module_.sizes_of(*it)) {
+      for (ValueId size : module_.sizes_of(id)) {
         if (module_.producer(size))
           known = std::max(known, position.at(module_.producer(size)) + 1);
       }
@@ -180,12 +181,12 @@ class Placer {
     place.strides.resize(n);
     place.halo = halo;
     Dim stride = 1;
-    for (auto axis = order.rbegin(); axis != order.rend(); ++axis) {
-      place.strides[*axis] = stride;
-      Dim padded = sizes[*axis];
+    for (const int axis : std::views::reverse(order)) {
+      place.strides[axis] = stride;
+      Dim padded = sizes[axis];
       if (!halo.empty()) {
-        padded = dims.add(padded, Dim(halo[*axis] + halo[n + *axis]));
-        place.offset = dims.add(place.offset, dims.mul(Dim(halo[*axis]), stride));
+        padded = dims.add(padded, Dim(halo[axis] + halo[n + axis]));
+        place.offset = dims.add(place.offset, dims.mul(Dim(halo[axis]), stride));
       }
       stride = dims.mul(stride, padded);
     }

@@ -82,7 +82,7 @@ E expand_softplus(E x) {
 // As `join`, carrying 2 s as an unevaluated sum; log(2) has trailing zeros, so that n log(2) is
 // exact.
 DoubleLog double_log(E x) {
-  constexpr SplitConstant log2 = {0.69314718056011770386, -1.7239444525614834793e-13};
+  constexpr SplitConstant kLog2 = {0.69314718056011770386, -1.7239444525614834793e-13};
   auto [whole, m] = split_any(x);
   E n = cast(whole, DType::kFloat64);
   E f = m - 1.0;
@@ -92,10 +92,10 @@ DoubleLog double_log(E x) {
   E s_low = (fma(-s, d, f) - s * d_low) / d;
   E z = s * s;
   E rest = fma(s * z, polynomial(z, coefficients::kLog.of(DType::kFloat64)), s_low + s_low);
-  E exact = n * constant(n, log2.high);
+  E exact = n * constant(n, kLog2.high);
   E twice = s + s;
   E sum = exact + twice;
-  E low = (twice - (sum - exact)) + fma(n, log2.low, rest);
+  E low = (twice - (sum - exact)) + fma(n, kLog2.low, rest);
   E high = sum + low;
   return {high, low - (high - sum)};
 }
