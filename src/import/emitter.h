@@ -79,8 +79,8 @@ class Emitter {
   Operand slice(Operand x, int64_t axis, ir::Dim start, ir::Dim end, int64_t step = 1);
   Operand concat(const std::vector<Operand>& xs, int64_t axis);
   Operand reduce(Operand x, std::string_view kind, std::vector<int64_t> axes, bool keep);
-  /// `x op number`, the number in the dtype of x.
-  Operand with_number(ir::Op op, Operand x, double number);
+  /// `x op value`, the value in the dtype of x.
+  Operand with_number(ir::Op op, Operand x, double value);
 
  private:
   std::optional<ir::ValueId> fold(ir::Op op, const std::vector<ir::ValueId>& operands,

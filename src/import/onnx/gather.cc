@@ -21,7 +21,7 @@ Result<void> import_along_axis(NodeContext& node, Op op) {
 }
 
 Result<std::string> reduction_of(NodeContext& node) {
-  const std::string reduction = node.text("reduction", "none");
+  std::string reduction = node.text("reduction", "none");
   for (std::string_view known : {"none", "add", "mul", "max", "min"}) {
     if (reduction == known) return reduction;
   }

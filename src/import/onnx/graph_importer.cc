@@ -123,7 +123,7 @@ Result<void> GraphImporter::bind_outputs() {
   return {};
 }
 
-Result<void> GraphImporter::bind(std::string_view name, Binding binding) {
+Result<void> GraphImporter::bind(std::string_view name, const Binding& binding) {
   if (!scope_->names.emplace(name, binding).second) {
     return fail(ErrorKind::kBadModel, fmt::format("'{}' is made twice", name), emitter_.where());
   }

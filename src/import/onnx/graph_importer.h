@@ -52,7 +52,7 @@ class GraphImporter : public GraphContext {
 
   Result<void> bind_inputs();
   Result<void> bind_outputs();
-  Result<void> bind(std::string_view name, Binding binding);
+  Result<void> bind(std::string_view name, const Binding& binding);
   void bind_initializers(const Graph& graph);
   Result<Binding> lookup(std::string_view name);
 

@@ -24,7 +24,7 @@ Result<void> along_axis(NodeContext& node,
   if (rank == 0) return node.finish(emitter.reshape(body(emitter.reshape(x, {1}), 0), {}));
   if (flattens && given == rank) {
     std::vector<Dim> columns = dims;
-    columns.push_back(1);
+    columns.emplace_back(1);
     return node.finish(emitter.reshape(body(emitter.reshape(x, columns), rank), dims));
   }
   TENON_TRY(int64_t axis, node.axis(given, rank));

@@ -126,14 +126,14 @@ Result<Archive> Archive::open(std::span<const std::byte> bytes) {
   return archive;
 }
 
-Result<void> Archive::add(std::string path, Entry entry) {
+Result<void> Archive::add(std::string path, const Entry& entry) {
   if (entry.offset > bytes_.size() || entry.compressed > bytes_.size() - entry.offset) {
     return bad(fmt::format("'{}' goes beyond the end of the file", path));
   }
   if (!entry.is_deflated && entry.size != entry.compressed) {
     return bad(fmt::format("'{}' has two sizes", path));
   }
-  const auto [place, is_new] = entries_.try_emplace(std::move(path), std::move(entry));
+  const auto [place, is_new] = entries_.try_emplace(std::move(path), entry);
   if (!is_new) return bad(fmt::format("'{}' is in the archive twice", place->first));
   return {};
 }

@@ -47,7 +47,7 @@ class Archive {
     std::vector<std::byte> inflated;
   };
 
-  Result<void> add(std::string path, Entry entry);
+  Result<void> add(std::string path, const Entry& entry);
   Result<void> check_overlaps() const;
   void enter_root();
   Result<void> inflate(Entry& entry, const std::string& path);

@@ -89,7 +89,7 @@ Result<void> import_scatter_add(NodeContext& node) {
 Result<void> import_scatter_reduce(NodeContext& node) {
   if (!node.flag("include_self")) return node.unsupported("include_self=False");
   const std::string name = node.text("reduce");
-  const std::pair<std::string_view, const char*> kReductions[] = {
+  constexpr std::pair<std::string_view, const char*> kReductions[] = {
       {"sum", "add"}, {"prod", "mul"}, {"amax", "max"}, {"amin", "min"}};
   for (const auto& [theirs, ours] : kReductions) {
     if (name == theirs) return scatter(node, node.argument("src"), ours);

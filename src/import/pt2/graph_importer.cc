@@ -145,8 +145,7 @@ Result<void> GraphImporter::check_writes() {
          "export it in inference mode (model.eval()), without caches, and without operators that "
          "write to inputs in place"});
   };
-  for (size_t i = 0; i < program_.inputs.size(); ++i) {
-    const AtenInput& input = program_.inputs[i];
+  for (const AtenInput& input : program_.inputs) {
     const auto found = scope_->names.find(input.name);
     const auto* tensor =
         found == scope_->names.end() ? nullptr : std::get_if<TensorId>(&found->second);

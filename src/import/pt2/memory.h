@@ -28,10 +28,10 @@ class Memory {
   Result<TensorId> add_view(TensorId base, View view, ir::ValueId value);
 
   /// The elements as they are now.
-  Result<ir::ValueId> read(TensorId tensor);
+  Result<ir::ValueId> read(TensorId id);
   /// Replaces the elements, in all tensors that share them. kUnsupported where it is not known
   /// which do.
-  Result<void> write(TensorId tensor, ir::ValueId value);
+  Result<void> write(TensorId id, ir::ValueId value);
   /// Whether elements that `tensor` looks at were replaced since it was added.
   bool is_written(TensorId tensor) const { return writes_[tensors_[tensor.index].root.index] > 0; }
 

@@ -51,7 +51,7 @@ Result<DType> promoted_type(const NodeContext& node, Emitter& emitter,
   std::optional<DType> result;
   for (const std::optional<DType>& next : ranks) {
     if (!next) continue;
-    if (!result || category(*next) > category(*result)) result = *next;
+    if (!result || category(*next) > category(*result)) result = next;
   }
   if (!result) return node.bad("has no operands");
   return *result;

@@ -151,12 +151,12 @@ Argument Reader::argument(const Json& json) {
 
 /// The elements of a list, whose kinds its own kind tells or which are unions themselves.
 std::vector<Argument> Reader::arguments(const std::string& kind, const Json& value) {
-  const std::map<std::string_view, const char*> kElements = {
+  static const std::map<std::string_view, const char*> kind_of_element = {
       {"as_tensors", "as_tensor"}, {"as_ints", "as_int"},       {"as_floats", "as_float"},
       {"as_bools", "as_bool"},     {"as_strings", "as_string"}, {"as_int_lists", "as_ints"}};
-  const auto element = kElements.find(kind);
+  const auto element = kind_of_element.find(kind);
   return elements(value, "element", [&](const Json& one) {
-    return element == kElements.end() ? argument(one) : argument_of(element->second, one);
+    return element == kind_of_element.end() ? argument(one) : argument_of(element->second, one);
   });
 }
 

@@ -39,7 +39,7 @@ Result<std::vector<Dim>> completed(NodeContext& node, const std::vector<Dim>& fr
 
 Result<void> finish_reshape(NodeContext& node, std::vector<Dim> dims, bool certain = true) {
   TENON_TRY(ValueId x, node.tensor("self"));
-  View view = reshape_view(node.emitter(), node.emitter().shape(x), std::move(dims));
+  View view = reshape_view(node.emitter(), node.emitter().shape(x), dims);
   view.certain = certain;
   return node.finish_view("self", std::move(view));
 }

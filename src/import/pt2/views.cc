@@ -18,7 +18,7 @@ View alias_view() {
           .write = [](const Operand&, Operand part) { return part; }};
 }
 
-View reshape_view(Emitter& emitter, std::vector<Dim> from, std::vector<Dim> dims) {
+View reshape_view(Emitter& emitter, const std::vector<Dim>& from, const std::vector<Dim>& dims) {
   return {
       .read = [&emitter, dims](Operand base) { return emitter.reshape(std::move(base), dims); },
       .write = [&emitter, from](const Operand&,
@@ -52,7 +52,7 @@ View slice_view(Emitter& emitter, const std::vector<Dim>& from, int64_t axis, Di
       }};
 }
 
-View chain(View first, View second) {
+View chain(const View& first, const View& second) {
   const bool certain = first.certain && second.certain;
   return {
       .read = [first, second](Operand base) { return second.read(first.read(std::move(base))); },
