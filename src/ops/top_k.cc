@@ -7,6 +7,7 @@
 #include "ops/loops.h"
 #include "ops/op.h"
 #include "ops/shape.h"
+#include "ops/sort.h"
 
 namespace tenon::ops {
 namespace {
@@ -60,6 +61,24 @@ Evaluated evaluate_top_k(EvaluateContext& context) {
   return {};
 }
 
+/// All elements of a line in order.
+void sort_line(ir::LoopScope& scope, int axis, bool largest, std::vector<E> index, E extent) {
+  const auto at = [&](E i) {
+    index[axis] = i;
+    return scope.builder().let("x", scope.load(0, index));
+  };
+  const Sorted sorted(scope.builder(), extent, [&](E a, E b) {
+    const E x = at(a), y = at(b);
+    return largest ? y <= x : x <= y;
+  });
+  scope.builder().loop("i", extent, [&](E i) {
+    const E from = scope.builder().let("from", sorted[i]), x = at(from);
+    index[axis] = i;
+    scope.store(0, index, x);
+    scope.store(1, index, from);
+  });
+}
+
 /// One task per line: each element is inserted into a sorted list of at most k in scratch memory,
 /// behind those that are not worse.
 void top_k_loops(ir::LoopScope& scope) {
@@ -68,8 +87,10 @@ void top_k_loops(ir::LoopScope& scope) {
   const int axis = static_cast<int>(scope.attrs().integer("axis"));
   const bool largest = scope.attrs().flag("largest");
   const std::vector<E> extents = extents_of(scope, type);
-  const E k = scope.dim(scope.result_type(0).dims[axis]);
+  const ir::Dim most = scope.result_type(0).dims[axis];
   std::vector<E> index = tasks_over(builder, extents, without(scope.memory_order(0), axis));
+  if (most == type.dims[axis]) return sort_line(scope, axis, largest, index, extents[axis]);
+  const E k = scope.dim(most);
   const ir::DType dtype = ir::compute_type(type.dtype);
   Scratch values(builder, "values", dtype, k), indices(builder, "indices", ir::DType::kInt64, k);
   const E zero = builder.integer(0), one = builder.integer(1);

@@ -99,14 +99,22 @@ TEST(Selection, UniqueInOrderOfValueAndOfAppearance) {
   }
 }
 
-TEST(Selection, UniqueAlongOneOfSeveralAxesIsRefused) {
+TEST(Selection, UniqueAlongOneOfSeveralAxes) {
   OnnxGraph graph;
   graph.input("x", {int64_t{2}, int64_t{3}})
-      .node({"Unique", {"x"}, {"y"}, {OnnxAttribute::integer("axis", 0)}})
-      .output("y");
-  const Error error = import_error(onnx_model(graph));
-  EXPECT_EQ(error.kind, ErrorKind::kUnsupported);
-  EXPECT_NE(error.text().find("Unique along one of several axes"), std::string::npos);
+      .node({"Unique",
+             {"x"},
+             {"y", "first", "inverse", "counts"},
+             {OnnxAttribute::integer("axis", -1)}})
+      .output("y")
+      .output("inverse")
+      .output("counts");
+  const auto outputs = run(graph, {floats({2, 3}, {1, 0, 1, 2, 5, 2})});
+  using Numbers = std::vector<double>;
+  EXPECT_EQ(outputs[0].shape(), (std::vector<int64_t>{2, 2}));
+  EXPECT_EQ(numbers(outputs[0]), Numbers({0, 1, 5, 2}));
+  EXPECT_EQ(numbers(outputs[1]), Numbers({1, 0, 1}));
+  EXPECT_EQ(numbers(outputs[2]), Numbers({1, 2}));
 }
 
 }  // namespace

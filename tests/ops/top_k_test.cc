@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <numeric>
+
 #include "testing/naive_loops.h"
 
 namespace tenon {
@@ -29,6 +32,32 @@ TEST(TopK, AnotherAxisAndAllElements) {
   check(Op::kTopK, {x}, attrs(3, 0, true),
         {testing::tensor(DType::kInt32, {3, 2}, {3, 6, 2, 5, 1, 4}),
          integers({3, 2}, {1, 0, 2, 2, 0, 1})});
+}
+
+TEST(TopK, AllElementsOfLinesOfAnyLengthInOrder) {
+  for (int64_t size = 1; size < 10; ++size) {
+    std::vector<double> numbers, sorted, places;
+    for (int64_t i = 0; i < size; ++i) numbers.push_back(static_cast<double>(i * 5 % 7 / 2));
+    for (int64_t number = 3; number >= 0; --number) {
+      for (int64_t i = 0; i < size; ++i) {
+        if (numbers[i] != static_cast<double>(number)) continue;
+        sorted.push_back(static_cast<double>(number));
+        places.push_back(static_cast<double>(i));
+      }
+    }
+    check(Op::kTopK, {floats({size}, numbers)}, attrs(size, 0, true),
+          {floats({size}, sorted), integers({size}, places)});
+  }
+}
+
+/// By fewer steps than its square, which are too many to interpret.
+TEST(TopK, SortsALongLine) {
+  constexpr int64_t kSize = 20'000;
+  std::vector<double> up(kSize), down(kSize);
+  std::iota(up.begin(), up.end(), 0);
+  std::ranges::reverse_copy(up, down.begin());
+  check(Op::kTopK, {floats({kSize}, down)}, attrs(kSize, 0, false),
+        {floats({kSize}, up), integers({kSize}, down)});
 }
 
 TEST(TopK, InfinitiesAreElements) {

@@ -47,7 +47,6 @@ LACKED_OPERATORS = {
 
 # Cases that need something of an operator that Tenon lacks.
 LACKED_CASES = {
-    "test_unique_*_with_*axis*": "Unique along one of several axes",
     "test_training_dropout*default*": "random numbers",
     "test_training_dropout": "random numbers",
     "test_training_dropout_mask": "random numbers",

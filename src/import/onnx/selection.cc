@@ -1,4 +1,5 @@
 // Operators whose results have as many elements as the data says.
+#include <algorithm>
 #include <limits>
 
 #include "import/elements.h"
@@ -93,22 +94,28 @@ Result<void> import_compress(NodeContext& node) {
       emitter.emit(Op::kGather, {source, selected_positions(node, 1)}, {{"axis", axis}}));
 }
 
-/// Equal elements stand together once they are sorted; the first of them, which the sort leaves in
-/// front, stands for all.
+/// Equal rows stand together once they are sorted; the first of them, which the sort leaves in
+/// front, stands for all. A row is what has one index along the axis; without an axis, it is one
+/// element.
 Result<void> import_unique(NodeContext& node) {
   Emitter& emitter = node.emitter();
-  TENON_TRY(const ValueId given, node.input(0));
-  if (node.has_attribute("axis") && emitter.rank(given) != 1) {
-    return node.unsupported("Unique along one of several axes");
+  TENON_TRY(ValueId x, node.input(0));
+  int64_t axis = 0;
+  if (auto given = node.integer("axis")) {
+    TENON_TRY(axis, node.axis(*given, emitter.rank(x)));
+  } else {
+    TENON_TRY(x, emitter.reshape(x, {emitter.dims().product(emitter.shape(x))}));
   }
-  const Dim size = emitter.dims().product(emitter.shape(given));
-  TENON_TRY(const ValueId x, emitter.reshape(given, {size}));
-  TENON_TRY(const std::vector<ValueId> sorted,
-            emitter.emit_all(Op::kTopK, {x},
-                             {{"k", std::vector<Dim>{size}}, {"axis", 0}, {"largest", false}}));
-  const ValueId from = sorted[1];
-  const auto gather = [&](Emitter::Operand values, Emitter::Operand places) {
-    return emitter.emit(Op::kGather, {std::move(values), std::move(places)}, {{"axis", 0}});
+  std::vector<int64_t> perm = axes_from(0, emitter.rank(x));
+  std::rotate(perm.begin(), perm.begin() + axis, perm.begin() + axis + 1);
+  std::vector<Dim> row = emitter.shape(x);
+  const Dim size = row[axis];
+  row.erase(row.begin() + axis);
+  TENON_TRY(const ValueId rows,
+            emitter.reshape(emitter.transpose(x, perm), {size, emitter.dims().product(row)}));
+  TENON_TRY(const ValueId from, emitter.emit(Op::kRowOrder, {rows}));
+  const auto gather = [&](Emitter::Operand values, Emitter::Operand places, int64_t along = 0) {
+    return emitter.emit(Op::kGather, {std::move(values), std::move(places)}, {{"axis", along}});
   };
   const Emitter::Operand zeros = emitter.expand(emitter.numbers({0}, DType::kInt64), {size});
   const Emitter::Operand ones = emitter.expand(emitter.numbers({1}, DType::kInt64), {size});
@@ -127,10 +134,11 @@ Result<void> import_unique(NodeContext& node) {
   TENON_TRY(const ValueId place, indices(emitter, size));
   const Emitter::Operand before =
       emitter.with_number(Op::kMax, emitter.with_number(Op::kSub, place, 1), 0);
-  TENON_TRY(
-      const ValueId is_first,
-      emitter.emit(Op::kOr, {emitter.with_number(Op::kEqual, place, 0),
-                             emitter.emit(Op::kNotEqual, {sorted[0], gather(sorted[0], before)})}));
+  TENON_TRY(const ValueId sorted, gather(rows, from));
+  const Emitter::Operand differs = emitter.reduce(
+      emitter.emit(Op::kNotEqual, {sorted, gather(sorted, before)}), "any", {1}, false);
+  TENON_TRY(const ValueId is_first,
+            emitter.emit(Op::kOr, {emitter.with_number(Op::kEqual, place, 0), differs}));
   const Emitter::Operand group = number(is_first);
   TENON_TRY(Selection firsts, select(emitter, is_first));
   Emitter::Operand places = gather(from, firsts.positions);
@@ -148,7 +156,7 @@ Result<void> import_unique(NodeContext& node) {
   TENON_TRY(const ValueId chosen, first(emitter, all_places, firsts.count));
   TENON_TRY(const ValueId inverse, scatter(from, group_of_sorted, "none"));
   TENON_TRY(const ValueId counts, scatter(inverse, ones, "add"));
-  TENON_TRY(const ValueId values, gather(x, chosen));
+  TENON_TRY(const ValueId values, gather(x, chosen, axis));
   TENON_TRY(const ValueId counts_of_chosen, first(emitter, counts, firsts.count));
   node.set_output(0, values);
   node.set_output(1, chosen);
