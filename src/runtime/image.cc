@@ -189,12 +189,12 @@ int32_t Image::set_code(const void* code, const char* source, tenon_error* error
     return fail(error, TENON_ERROR_MEMORY, "%s: no memory left to load the model", source);
   }
   for (size_t i = 0; i < kernel_offsets.size(); ++i) {
-    const void* start = static_cast<const std::byte*>(code) + kernel_offsets[i];
-    if (kernel_offsets[i] & TENON_KERNEL_FOREIGN) {
-      const char* name = module.strings + (kernel_offsets[i] & ~TENON_KERNEL_FOREIGN);
-      start = find_foreign(name, source, error);
-      if (!start) return error->code;
-    }
+    const uint64_t offset = kernel_offsets[i];
+    const void* start =
+        offset & TENON_KERNEL_FOREIGN
+            ? find_foreign(module.strings + (offset & ~TENON_KERNEL_FOREIGN), source, error)
+            : static_cast<const std::byte*>(code) + offset;
+    if (!start) return error->code;
     std::memcpy(&kernels[i], &start, sizeof start);
   }
   module.kernels = kernels.data();
