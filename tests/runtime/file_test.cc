@@ -261,6 +261,27 @@ TEST(File, RefusesSectionsOutOfPlace) {
   }
 }
 
+TEST(File, RefusesForeignKernelsThatAreNotThere) {
+  const auto with_kernel = [](uint64_t kernel) {
+    FileBytes file = demo_file();
+    std::byte* plan = file.data() + file.header().plan_offset;
+    tenon_plan_header counts;
+    std::memcpy(&counts, plan, sizeof counts);
+    const uint64_t kernels = counts.kernel_count * sizeof kernel;
+    std::memcpy(plan + file.header().plan_bytes - counts.string_bytes - kernels, &kernel,
+                sizeof kernel);
+    file.seal();
+    return file;
+  };
+  FileBytes outside = with_kernel(TENON_KERNEL_FOREIGN | UINT32_MAX);
+  EXPECT_EQ(refusal(outside).code, TENON_ERROR_FORMAT);
+  FileBytes nameless = with_kernel(TENON_KERNEL_FOREIGN);
+  const tenon_error error = refusal(nameless);
+  EXPECT_EQ(error.code, TENON_ERROR_IO);
+  EXPECT_NE(std::string(error.message).find("it names no library"), std::string::npos)
+      << error.message;
+}
+
 // Damage that the checksums do not show: whatever the plan says, loading and inferring shapes
 // neither crash nor read out of bounds. (Kernels are trusted, so nothing is run.)
 TEST(File, SurvivesRandomPlans) {
