@@ -10,9 +10,10 @@ namespace tenon::schedule {
 
 std::span<const Recipe* const> recipes() {
   static const std::array all = {
-      &winograd_recipe(), &depthwise_recipe(),     &conv_recipe(),      &conv_transpose_recipe(),
-      &matmul_recipe(),   &attention_row_recipe(), &attention_recipe(), &copy_recipe(),
-      &lstm_recipe(),     &gru_recipe(),           &rnn_recipe(),       &max_pool_recipe(),
+      &winograd_recipe(), &depthwise_recipe(), &conv_recipe(),          &conv_transpose_recipe(),
+      &dot_recipe(),      &matmul_recipe(),    &attention_row_recipe(), &attention_recipe(),
+      &copy_recipe(),     &lstm_recipe(),      &gru_recipe(),           &rnn_recipe(),
+      &max_pool_recipe(),
   };
   return all;
 }
@@ -35,6 +36,7 @@ int packed_width(const ir::Module& module, const ir::Node& node, const Target& t
     rows = rows && dim.is_constant() ? std::optional(*rows * dim.value()) : std::nullopt;
   };
   if (node.op == ir::Op::kMatMul) {
+    if (const int width = dot_width(module, node, target); width > 0) return width;
     for (size_t axis = 0; axis + 1 < result.rank(); ++axis) times(result.dims[axis]);
     columns = number(result.dims.back());
   } else if (node.op == ir::Op::kConv) {

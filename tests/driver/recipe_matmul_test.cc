@@ -26,9 +26,14 @@ TEST(MatMulRecipe, TilesOfEveryShape) {
 }
 
 TEST(MatMulRecipe, FewAccumulatorsAreJoinedByMore) {
-  for (int64_t depth : {7, 8, 16, 63, 64, 67}) expect_matmul(1, depth, 10);
+  for (int64_t depth : {7, 8, 16, 63, 64, 67}) expect_matmul(1, depth, 15);
   expect_matmul(2, 45, 16);
   expect_matmul(1, 1000, 70);
+}
+
+TEST(DotRecipe, FewColumnsOfEveryNumber) {
+  for (int64_t columns : {1, 2, 3, 6, 9, 10, 12}) expect_matmul(1, 200, columns);
+  for (int64_t depth : {64, 67, 255, 256, 301}) expect_matmul(1, depth, 3);
 }
 
 TEST(MatMulRecipe, LongReductionsAreDoneInParts) {
