@@ -64,7 +64,8 @@ Result<std::vector<StepCost>> profile(const Model& model, const std::function<Re
 void report_profile(Report& report, Json& json, const Model& model,
                     const std::vector<StepCost>& costs, const measure::Roofline& roofline) {
   double total = 0;
-  double least = 0;  // seconds of all steps at the roofline; one that reads from a cache may beat it
+  double least =
+      0;  // seconds of all steps at the roofline; one that reads from a cache may beat it
   for (const StepCost& cost : costs) {
     total += cost.seconds;
     least += std::min(cost.seconds, roofline.seconds(cost.flops, cost.bytes));
