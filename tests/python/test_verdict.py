@@ -435,7 +435,7 @@ def test_the_verdict_on_the_network_of_the_quick_start_says_where_its_time_goes(
 
     torch.export.save(torch.export.export(SimpleCNN().eval(), (torch.randn(1, 1, 26, 26),)), tmp_path / "cnn.pt2")
     said = command(tmp_path / "cnn.pt2", *QUICK).stdout.split("time of a call, the slowest of ")[1].split("\n\n")[0]
-    for step in ("conv2d (conv2d) + relu (relu)", "max_pool2d (max_pool2d)", "linear (linear)"):
+    for step in ("conv2d (conv2d) + max_pool2d (max_pool2d)", "linear (linear)"):
         assert step in said
     assert sum(int(line.split(" %")[0]) for line in said.splitlines()[1:]) in range(98, 103)
 
@@ -484,7 +484,13 @@ def descendants(pid):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_leaves_nothing(small, tmp_path, number):
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "TMPDIR": str(tmp_path)}
-    process = subprocess.Popen([TENON, "verdict", str(small), "--seconds", "60"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    process = subprocess.Popen(
+        [TENON, "verdict", str(small), "--seconds", "60"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # a test run in the background ignores SIGINT
+    )
     while process.poll() is None and len(found := descendants(process.pid)) < 3:
         time.sleep(0.02)
     process.send_signal(number)
