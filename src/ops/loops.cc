@@ -108,7 +108,6 @@ std::vector<E> broadcast_index(ir::LoopBuilder& builder, const ir::TensorType& o
 Scratch::Scratch(ir::LoopBuilder& builder, std::string name, ir::DType dtype, E extent)
     : builder_(builder),
       buffer_(builder.buffer(std::move(name), dtype, ir::BufferKind::kScratch, extent)),
-      dtype_(dtype),
       extent_(extent) {}
 
 void Scratch::fill(E value) {

@@ -58,7 +58,6 @@ class Scratch {
  private:
   ir::LoopBuilder& builder_;
   ir::BufferId buffer_;
-  ir::DType dtype_;
   ir::E extent_;
 };
 

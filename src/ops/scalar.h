@@ -16,26 +16,29 @@ T wrap(T a, T b, F f) {
 
 template <class T>
 T add(T a, T b) {
-  if constexpr (std::integral<T>)
+  if constexpr (std::integral<T>) {
     return wrap(a, b, [](auto x, auto y) { return x + y; });
-  else
+  } else {
     return a + b;
+  }
 }
 
 template <class T>
 T sub(T a, T b) {
-  if constexpr (std::integral<T>)
+  if constexpr (std::integral<T>) {
     return wrap(a, b, [](auto x, auto y) { return x - y; });
-  else
+  } else {
     return a - b;
+  }
 }
 
 template <class T>
 T mul(T a, T b) {
-  if constexpr (std::integral<T>)
+  if constexpr (std::integral<T>) {
     return wrap(a, b, [](auto x, auto y) { return x * y; });
-  else
+  } else {
     return a * b;
+  }
 }
 
 /// Integers: towards zero; a division that C++ leaves undefined gives what does not trap.
@@ -54,10 +57,11 @@ T div(T a, T b) {
 
 template <class T>
 T rem(T a, T b) {
-  if constexpr (std::floating_point<T>)
+  if constexpr (std::floating_point<T>) {
     return std::fmod(a, b);
-  else
+  } else {
     return sub(a, mul(div(a, b), b));
+  }
 }
 
 template <class T>
@@ -127,18 +131,20 @@ T max(T a, T b) {
 
 template <class T>
 T neg(T a) {
-  if constexpr (std::integral<T>)
+  if constexpr (std::integral<T>) {
     return sub<T>(0, a);
-  else
+  } else {
     return -a;
+  }
 }
 
 template <class T>
 T abs(T a) {
-  if constexpr (std::floating_point<T>)
+  if constexpr (std::floating_point<T>) {
     return std::fabs(a);
-  else
+  } else {
     return a < 0 ? neg(a) : a;
+  }
 }
 
 template <std::floating_point T>

@@ -6,7 +6,6 @@
 
 namespace tenon::import::onnx {
 
-using ir::Dim;
 using ir::DType;
 using ir::Op;
 using ir::ValueId;
