@@ -109,8 +109,8 @@ class Printer {
 
   std::string attrs_text(const Attrs& attrs) {
     if (attrs.begin() == attrs.end()) return "";
-    return fmt::format(" {{{}}}", joined(attrs, [&](const auto& entry) {
-                         const auto to_text = [this](const auto& value) { return text(value); };
+    return fmt::format(" {{{}}}", joined(attrs, [this](const auto& entry) {
+                         const auto to_text = [&](const auto& value) { return text(value); };
                          return fmt::format("{} = {}", entry.first,
                                             std::visit(to_text, entry.second));
                        }));

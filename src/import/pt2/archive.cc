@@ -109,14 +109,14 @@ Result<Archive> Archive::open(std::span<const std::byte> bytes) {
     if (unzOpenCurrentFile2(zip.get(), &method, &level, 1) != UNZ_OK) {
       return bad(fmt::format("'{}' does not begin where the archive's directory says", path));
     }
-    Entry entry{.offset = unzGetCurrentFileZStreamPos64(zip.get()),
-                .compressed = info.compressed_size,
-                .size = info.uncompressed_size,
-                .checksum = static_cast<uint32_t>(info.crc),
-                .is_deflated = info.compression_method == Z_DEFLATED,
-                .inflated = {}};
+    const Entry entry{.offset = unzGetCurrentFileZStreamPos64(zip.get()),
+                      .compressed = info.compressed_size,
+                      .size = info.uncompressed_size,
+                      .checksum = static_cast<uint32_t>(info.crc),
+                      .is_deflated = info.compression_method == Z_DEFLATED,
+                      .inflated = {}};
     unzCloseCurrentFile(zip.get());
-    TENON_TRY_DO(archive.add(std::move(path), std::move(entry)));
+    TENON_TRY_DO(archive.add(std::move(path), entry));
   }
   if (archive.entries_.size() > global.number_entry || archive.entries_.empty()) {
     return bad("an archive without entries");
