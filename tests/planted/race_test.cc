@@ -47,12 +47,16 @@ TEST(PlantedRace, IsSeenByARunInAnotherOrder) {
 }
 
 #if defined(__SANITIZE_THREAD__)
+extern "C" const char* __tsan_default_options();
+extern "C" const char* __tsan_default_options() { return "halt_on_error=1"; }
+
 TEST(PlantedRace, IsSeenByTheThreadSanitizer) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_DEATH(
       {
         const RunningSum sum;
-        for (int i = 0; i < 100; ++i) sum.run({.threads = 2});
+        // A loaded machine may leave many runs to one thread.
+        for (int i = 0; i < 10000; ++i) sum.run({.threads = 2});
         std::abort();
       },
       "data race");

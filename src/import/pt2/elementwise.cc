@@ -7,7 +7,6 @@
 
 namespace tenon::import::pt2 {
 
-using ir::Dim;
 using ir::DType;
 using ir::Op;
 using ir::ValueId;

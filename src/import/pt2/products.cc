@@ -5,7 +5,6 @@
 
 namespace tenon::import::pt2 {
 
-using ir::Dim;
 using ir::Op;
 using ir::ValueId;
 using Operand = Emitter::Operand;

@@ -37,7 +37,7 @@ Result<std::vector<Dim>> completed(NodeContext& node, const std::vector<Dim>& fr
   return sizes;
 }
 
-Result<void> finish_reshape(NodeContext& node, std::vector<Dim> dims, bool certain = true) {
+Result<void> finish_reshape(NodeContext& node, const std::vector<Dim>& dims, bool certain = true) {
   TENON_TRY(ValueId x, node.tensor("self"));
   View view = reshape_view(node.emitter(), node.emitter().shape(x), dims);
   view.certain = certain;

@@ -26,7 +26,8 @@ class Sinker {
       if (!ops::operator_of(node.op).traits.elementwise) continue;
       for (ValueId input : node.inputs) {
         if (may_sink(input, node)) {
-          sink(node, module_.node(module_.producer(input)));
+          const Node view = module_.node(module_.producer(input));  // new nodes move it
+          sink(node, view);
           break;
         }
       }
@@ -50,7 +51,7 @@ class Sinker {
     return !traits.leaf && !traits.view;
   }
 
-  void sink(const Node& node, const Node view) {
+  void sink(const Node& node, const Node& view) {
     const size_t before = module_.graph.nodes.size();
     std::vector<ValueId> inputs;
     for (ValueId input : node.inputs) {

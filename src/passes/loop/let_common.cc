@@ -42,7 +42,7 @@ class LetCommon : public Rewriter {
   explicit LetCommon(const Function& from) : Rewriter(from), effects_(from) {}
 
  protected:
-  void statements(BlockId id) override;
+  void statements(BlockId block) override;
   void statement(StatementId id) override;
   E get(ExprId id) override;
 

@@ -44,7 +44,7 @@ class Rewriter {
   const ir::R& target(ir::VariableId variable) const { return registers_.at(variable); }
 
   /// Copies the statements of a block.
-  virtual void statements(ir::BlockId id);
+  virtual void statements(ir::BlockId block);
 
   /// Copies a loop, with other bounds, step or kind if wanted.
   void copy_loop(const ir::Statement& loop, ir::E begin, ir::E end, int64_t step,
