@@ -110,8 +110,8 @@ void Rewriter::bind_register(VariableId variable, R value) {
   registers_.insert_or_assign(variable, value);
 }
 
-void Rewriter::statements(BlockId id) {
-  for (StatementId s : from_.block(id).statements) statement(s);
+void Rewriter::statements(BlockId block) {
+  for (StatementId s : from_.block(block).statements) statement(s);
 }
 
 }  // namespace tenon::passes
