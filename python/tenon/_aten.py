@@ -10,6 +10,8 @@ import torch
 from torch._export.serde import schema, serialize
 from torch.export.graph_signature import ExportGraphSignature
 
+from . import _recurrent
+
 # Numbered as in runtime/abi.h.
 DTYPES = (
     torch.bool,
@@ -59,6 +61,8 @@ def to_json(graph_module: torch.fx.GraphModule, parameters: Iterable[str]) -> st
         else:
             inputs.append({"user_input": {"arg": {"as_sym_int": {"as_name": node.name}}}})
     plain = serialize._dataclass_to_dict(graph)
+    for node in plain["nodes"]:
+        node["target"] = _recurrent.ATEN_NAMES.get(node["target"].removeprefix("torch.ops."), node["target"])
     program = {
         "graph_module": {
             "graph": plain,

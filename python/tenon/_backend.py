@@ -15,7 +15,7 @@ from torch._decomp import core_aten_decompositions
 from torch._dynamo.backends.common import aot_autograd
 from torch._functorch.aot_autograd import make_boxed_func
 
-from . import _errors, _operators, _region, _regions
+from . import _errors, _operators, _recurrent, _region, _regions
 from ._composites import COMPOSITES
 from ._guard import Decision, Guard
 from ._options import Options
@@ -32,7 +32,7 @@ def _imports(name: str) -> bool:
 
 def is_known(name: str) -> bool:
     """Whether the compiler takes the operator, as `aten.relu.default`."""
-    return _imports(name) or _operators.is_implemented(name)
+    return _imports(_recurrent.ATEN_NAMES.get(name, name)) or _operators.is_implemented(name)
 
 
 @functools.cache
@@ -161,6 +161,7 @@ def compile_graphs(graph_module: torch.fx.GraphModule, inputs: Sequence[Any], op
         made.append(graph)
         return graph
 
+    _recurrent.keep_whole(graph_module, inputs)
     return aot_autograd(
         fw_compiler=functools.partial(forward, inference=False),
         bw_compiler=lambda graph_module, inputs: make_boxed_func(graph_module.forward),

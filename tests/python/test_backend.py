@@ -393,3 +393,71 @@ def test_an_operator_can_be_replaced():
     torch._dynamo.reset()
     assert_same(compiled(function)(x), function(x))
     assert not tenon.explain(function, x).fallbacks
+
+
+class Recurrent(nn.Module):
+    """A recurrent layer between elementwise operators, all of its results put out."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x, *states):
+        output, last = self.layer(torch.tanh(x), *states)
+        return output * 2, last
+
+
+@pytest.fixture
+def recurrent_layers():
+    """Dynamo puts them into graphs."""
+    with torch._dynamo.config.patch(allow_rnn=True):
+        yield
+
+
+RECURRENT = {
+    "lstm": lambda: nn.LSTM(6, 5, num_layers=2, batch_first=True),
+    "lstm, both ways": lambda: nn.LSTM(6, 5, bidirectional=True, bias=False),
+    "gru": lambda: nn.GRU(6, 5, num_layers=2, bidirectional=True, batch_first=True),
+    "tanh": lambda: nn.RNN(6, 5, batch_first=True),
+    "relu": lambda: nn.RNN(6, 5, nonlinearity="relu"),
+}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", RECURRENT)
+def test_recurrent_layers_stay_whole(name, recurrent_layers):
+    module = Recurrent(RECURRENT[name]()).eval()
+    fast = compiled(module, fullgraph=True)
+    for length in (7, 9, 12):
+        x = torch.randn(3, length, 6)
+        assert_same(fast(x), module(x))
+    explanation = tenon.explain(module, x)
+    assert explanation.fallbacks == [] and explanation.graphs == 1
+    assert explanation.operators < 20  # not one for each step
+
+
+@torch.no_grad()
+def test_recurrent_layers_start_from_given_states(recurrent_layers):
+    module, x = Recurrent(nn.LSTM(6, 5)).eval(), torch.randn(4, 3, 6)
+    states = torch.randn(1, 3, 5), torch.randn(1, 3, 5)
+    assert_same(compiled(module, fullgraph=True)(x, states), module(x, states))
+
+
+@torch.no_grad()
+def test_recurrent_layers_of_other_kinds_run_in_eager_or_unrolled(recurrent_layers):
+    projected, x = Recurrent(nn.LSTM(6, 5, proj_size=3)).eval(), torch.randn(4, 3, 6)
+    assert_same(compiled(projected)(x), projected(x))
+    with torch.autocast("cpu"):
+        module = Recurrent(nn.GRU(6, 5)).eval()
+        got, expected = compiled(module)(x), module(x)
+    torch.testing.assert_close(got, expected, rtol=2e-2, atol=2e-2)
+
+
+def test_recurrent_layers_are_trained(recurrent_layers):
+    module, x = Recurrent(nn.GRU(6, 5)), torch.randn(4, 3, 6)
+    compiled(module)(x)[0].sum().backward()
+    got = [parameter.grad.clone() for parameter in module.parameters()]
+    module.zero_grad()
+    module(x)[0].sum().backward()
+    for gradient, parameter in zip(got, module.parameters()):
+        torch.testing.assert_close(gradient, parameter.grad, rtol=1e-4, atol=1e-5)
