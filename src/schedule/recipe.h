@@ -48,14 +48,17 @@ const Recipe* find_recipe(const ir::Module& module, const ir::Node& node, const 
 /// convolution for the recipe that will take it; 0 where no recipe wants it packed.
 int packed_width(const ir::Module& module, const ir::Node& node, const Target& target);
 
-/// How Winograd's algorithm computes a convolution.
-struct WinogradForm {
-  int tile;   ///< outputs of a tile along an axis
-  int width;  ///< of a panel of the transformed filter
+/// A way to compute a convolution of a constant filter.
+struct ConvForm {
+  int tile;              ///< outputs of a tile of Winograd's algorithm along an axis; 1: directly
+  int width;             ///< of a panel of the transformed filter
+  int64_t filter_bytes;  ///< of the filter in this form
+  double cycles;         ///< that one core is expected to take
 };
 
-/// The form that should be faster than the direct convolution of a constant filter, if one is.
-std::optional<WinogradForm> winograd_form(const ir::Module& module, const ir::Node& node,
-                                          const Target& target);
+/// The forms of a convolution, from the smallest filter to the largest, each clearly faster than
+/// those before it: the direct one first, and no other where Winograd's algorithm cannot be used.
+std::vector<ConvForm> conv_forms(const ir::Module& module, const ir::Node& node,
+                                 const Target& target);
 
 }  // namespace tenon::schedule

@@ -85,33 +85,35 @@ int most_rows(const Target& target, int vectors) {
   return rows;
 }
 
-std::optional<WinogradForm> winograd_form(const Module& module, const Node& node,
-                                          const Target& target) {
+std::vector<ConvForm> conv_forms(const Module& module, const Node& node, const Target& target) {
   const ir::TensorType& filter = module.value(node.inputs[1]).type;
   const ir::TensorType& result = module.value(node.outputs[0]).type;
+  std::vector<ConvForm> forms = {{.tile = 1}};
   if (node.op != ir::Op::kConv || node.attrs.has("packed") || result.dtype != ir::DType::kFloat32 ||
       filter.rank() != 4 || !filter.dims[2].is(3) || !filter.dims[3].is(3) ||
       node.attrs.integer("groups") != 1 || !is_one(node.attrs.integers("strides")) ||
       !is_one(node.attrs.integers("dilations")) || !result.dims[2].is_constant() ||
       !result.dims[3].is_constant()) {
-    return std::nullopt;
+    return forms;
   }
   const int64_t images = result.dims[0].is_constant() ? result.dims[0].value() : 1;
   const Shape shape{images, filter.dims[1].value(), filter.dims[0].value(), result.dims[2].value(),
                     result.dims[3].value()};
   constexpr double kGain = 0.9;  // of the smaller filters' forms; less is not worth a larger one
-  double least = direct_cycles(shape, target);
-  std::optional<WinogradForm> form;
+  forms[0].filter_bytes = 9 * shape.inputs * shape.outputs * 4;
+  forms[0].cycles = direct_cycles(shape, target);
   for (int tile : {2, 4}) {
+    const Winograd algorithm = winograd(tile);
     const int64_t tiles = images * ceil_div(shape.height, tile) * ceil_div(shape.length, tile);
     const int vectors = choose_vectors(target, tiles, shape.outputs);
-    const double cycles = winograd_cycles(shape, winograd(tile), vectors, target);
-    if (cycles < kGain * least) {
-      least = cycles;
-      form = {tile, vectors * target.lanes(4)};
-    }
+    const int width = vectors * target.lanes(4);
+    const double cycles = winograd_cycles(shape, algorithm, vectors, target);
+    if (cycles >= kGain * forms.back().cycles) continue;
+    const int64_t filter_bytes =
+        algorithm.products() * shape.inputs * ceil_div(shape.outputs, width) * width * 4;
+    forms.push_back({tile, width, filter_bytes, cycles});
   }
-  return form;
+  return forms;
 }
 
 }  // namespace tenon::schedule

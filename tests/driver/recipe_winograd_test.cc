@@ -94,5 +94,30 @@ TEST(WinogradRecipe, OnlyWhereItGains) {
   EXPECT_EQ(winograd_nodes(m.module), 0);  // the filter is not constant
 }
 
+TEST(WinogradRecipe, FiltersDoNotGrowBeyondBounds) {
+  ModelBuilder m;
+  auto conv = [&](int64_t size) {
+    const auto x = m.input("x", {1, 512, size, size});
+    m.output(m.add(Op::kConv, {x, m.parameter({512, 512, 3, 3}), ir::ValueId()}, conv_attrs()));
+  };
+  for (int64_t size : {14, 14, 28, 14, 14}) conv(size);
+  passes::use_winograd(m.module, *find_target("x86-64-v4"));
+  int64_t bytes = 0;
+  std::vector<int64_t> tiles;
+  for (ir::NodeId id : m.module.graph.nodes) {
+    const ir::Node& node = m.module.node(id);
+    if (node.op != Op::kConv && node.op != Op::kWinogradConv) continue;
+    int64_t count = 1;
+    for (ir::Dim dim : m.module.value(node.inputs[1]).type.dims) count *= dim.value();
+    bytes += 4 * count;
+    tiles.push_back(node.attrs.integer_or("tile", 1));
+  }
+  constexpr int64_t kDirect = int64_t{5} * 512 * 512 * 9 * 4;
+  EXPECT_LE(bytes, kDirect + (64 << 20));
+  EXPECT_GT(bytes, kDirect + (32 << 20));  // as far as it goes
+  ASSERT_EQ(tiles.size(), 5);
+  EXPECT_EQ(tiles[2], 4);  // gains most
+}
+
 }  // namespace
 }  // namespace tenon
