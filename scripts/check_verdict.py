@@ -51,11 +51,11 @@ class Worker:
         self.process.communicate()
 
 
-def epoch(bench, model, threads):
+def epoch(bench, model, threads, engines=ENGINES):
     """Rounds of the benchmark in new processes: {engine: [seconds, ...]}."""
     workers = {}
     try:
-        for engine in ENGINES:
+        for engine in engines:
             workers[engine] = Worker(bench, engine, model, threads)
         return take_rounds(workers)
     finally:
