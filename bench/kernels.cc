@@ -3,7 +3,9 @@
 //   bench_kernels [--target x86-64-v3] [--threads 2] [--filter depthwise] [--seconds 0.3]
 //
 // A row is one shape: several layers of it with weights of their own, so that large weights come
-// from memory as in a network; the time is the mean over layers of each one's best.
+// from memory as in a network; the time is the mean over layers of each one's best. A recurrent
+// layer, without the products of its inputs, reads its matrix at every step: that is held against
+// what one core reads at most from caches when it goes through as many bytes again and again.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -12,6 +14,7 @@
 #include <cmath>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/target.h"
@@ -25,18 +28,24 @@ namespace {
 
 using namespace tenon;
 
-/// A convolution of `size` x `size` positions, or, with kernel 0, a matrix product of `size` rows.
+/// A convolution of `size` x `size` positions; with kernel 0 a matrix product of `size` rows; with
+/// gates a recurrent layer of `size` steps.
 struct Shape {
   const char* kind;
-  int64_t size, in, out, kernel;
-  int64_t stride = 1, groups = 1;
+  int64_t size, in, out, kernel = 0;
+  int64_t stride = 1, groups = 1, gates = 0;
 
-  bool is_matmul() const { return kernel == 0; }
+  bool is_recurrent() const { return gates > 0; }
+  bool is_matmul() const { return kernel == 0 && !is_recurrent(); }
   /// Whether a layer can follow another one, there and back between the two widths.
-  bool chains() const { return stride == 1 && in > 4; }
+  bool chains() const { return stride == 1 && in > 4 && !is_recurrent(); }
   int64_t pad() const { return stride == kernel ? 0 : kernel / 2; }
-  int64_t weights() const { return is_matmul() ? in * out : out * (in / groups) * kernel * kernel; }
+  int64_t weights() const {
+    if (is_recurrent()) return gates * in * out;
+    return is_matmul() ? in * out : out * (in / groups) * kernel * kernel;
+  }
   std::string text() const {
+    if (is_recurrent()) return fmt::format("{} {} steps of {}", kind, size, out);
     if (is_matmul()) return fmt::format("{} {}x{}x{}", kind, size, in, out);
     return fmt::format("{} {}x{} s{} {}->{} @{}", kind, kernel, kernel, stride, in, out, size);
   }
@@ -92,6 +101,11 @@ constexpr Shape kShapes[] = {
     {"gemm", 4, 4096, 4096, 0},
     {"gemm", 1, 1024, 1024, 0},
     {"gemm", 1, 4096, 4096, 0},
+    {.kind = "lstm", .size = 64, .in = 128, .out = 128, .gates = 4},
+    {.kind = "lstm", .size = 64, .in = 256, .out = 256, .gates = 4},
+    {.kind = "lstm", .size = 64, .in = 512, .out = 512, .gates = 4},
+    {.kind = "gru", .size = 64, .in = 256, .out = 256, .gates = 3},
+    {.kind = "gru", .size = 64, .in = 512, .out = 512, .gates = 3},
 };
 
 constexpr const char* kLayer = "layer";
@@ -106,9 +120,9 @@ class Layers {
     constexpr int64_t kWeightBytes = 48 << 20, kMost = 8;
     const int64_t count =
         std::clamp<int64_t>(kWeightBytes / (4 * shape.weights()), 2, kMost) / 2 * 2;
-    const std::vector<ir::Dim> dims =
-        shape.is_matmul() ? std::vector<ir::Dim>{shape.size, shape.in}
-                          : std::vector<ir::Dim>{1, shape.in, shape.size, shape.size};
+    std::vector<ir::Dim> dims = {1, shape.in, shape.size, shape.size};
+    if (shape.is_matmul()) dims = {shape.size, shape.in};
+    if (shape.is_recurrent()) dims = {shape.size, 1, shape.gates * shape.out};
     const ir::ValueId input = module.add_input({ir::DType::kFloat32, dims}, "x");
     ir::ValueId x = input;
     for (int64_t i = 0; i < count; ++i) {
@@ -128,6 +142,14 @@ class Layers {
  private:
   ir::ValueId layer(ir::ValueId x, int64_t in, int64_t out) {
     if (shape_.is_matmul()) return add(ir::Op::kMatMul, {x, parameter({in, out})}, {});
+    if (shape_.is_recurrent()) {
+      // The gates' products with the inputs take the places of both the input and its matrix.
+      const bool is_lstm = shape_.gates == 4;
+      ir::Attrs attrs = {{"hidden", out}, {"reverse", false}};
+      if (!is_lstm) attrs.set("linear_before_reset", true);
+      return add(is_lstm ? ir::Op::kLstm : ir::Op::kGru,
+                 {x, x, parameter({shape_.gates * out, out})}, attrs);
+    }
     const ir::Attrs attrs = {{"strides", std::vector<int64_t>(2, shape_.stride)},
                              {"pads", std::vector<int64_t>(4, shape_.pad())},
                              {"dilations", std::vector<int64_t>(2, 1)},
@@ -136,11 +158,12 @@ class Layers {
     return add(ir::Op::kRelu, {add(ir::Op::kConv, {x, filter, parameter({out})}, attrs)}, {});
   }
 
+  /// The node's first result.
   ir::ValueId add(ir::Op op, std::vector<ir::ValueId> inputs, ir::Attrs attrs) {
-    Result<ir::ValueId> value = ops::add(module, op, std::move(inputs), std::move(attrs),
-                                         op == ir::Op::kRelu ? relu_ : layer_);
-    TENON_CHECK(value, "a shape of the table is well formed");
-    return *value;
+    const Result<ir::NodeId> node = ops::add_node(module, op, std::move(inputs), std::move(attrs),
+                                                  op == ir::Op::kRelu ? relu_ : layer_);
+    TENON_CHECK(node, "a shape of the table is well formed");
+    return module.node(*node).outputs.front();
   }
 
   /// Small numbers that repeat, each parameter from another start: what they are costs no time.
@@ -247,11 +270,17 @@ void run(const Options& options) {
   for (const Shape& shape : kShapes) {
     const std::string text = shape.text();
     if (text.find(options.filter) == std::string::npos) continue;
-    const Cost cost = measure_layers(Layers(shape).module, options);
+    Cost cost = measure_layers(Layers(shape).module, options);
+    double bandwidth = peak.bytes_per_second;
+    if (shape.is_recurrent()) {
+      const int64_t matrix = 4 * shape.weights();
+      cost.bytes = static_cast<double>(cost.layers * shape.size * matrix);
+      bandwidth = measure::cached_bytes_per_second(matrix, target.vector_bytes);
+    }
     const double flops = cost.flops / cost.seconds, bytes = cost.bytes / cost.seconds;
     fmt::print("{:<34} {:>9.1f} {:>9.1f} {:>5.0f} % {:>8.1f} {:>5.0f} %\n", text,
                1e6 * cost.seconds / cost.layers, 1e-9 * flops, 100 * flops / peak.flops_per_second,
-               1e-9 * bytes, 100 * bytes / peak.bytes_per_second);
+               1e-9 * bytes, 100 * bytes / bandwidth);
   }
 }
 

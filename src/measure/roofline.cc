@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <thread>
@@ -41,10 +42,31 @@ bool can_multiply_add(int vector_bytes) {
                             : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 }
 
+constexpr int64_t kBlock = 512;
+
+#define TENON_LOAD(v, n, at) "vmovups " #at "(%0), %%" v n "\n"
+#define TENON_LOAD_256(v, first) \
+  TENON_LOAD(v, "0", first)      \
+  TENON_LOAD(v, "1", 64 + first) TENON_LOAD(v, "2", 128 + first) TENON_LOAD(v, "3", 192 + first)
+
+/// Loads kBlock bytes.
+void load_block(const std::byte* from, int vector_bytes) {
+  if (vector_bytes == 64) {
+    asm volatile(TENON_LOAD_256("zmm", 0) TENON_LOAD_256("zmm", 256)::"r"(from)
+                 : "xmm0", "xmm1", "xmm2", "xmm3", "memory");
+  } else {
+    asm volatile(TENON_LOAD_256("ymm", 0) TENON_LOAD_256("ymm", 32) TENON_LOAD_256("ymm", 256)
+                     TENON_LOAD_256("ymm", 288)::"r"(from)
+                 : "xmm0", "xmm1", "xmm2", "xmm3", "memory");
+  }
+}
+
 #else
 
 constexpr int kChains = 0;
+constexpr int64_t kBlock = 512;
 void multiply_add(int64_t, int) {}
+void load_block(const std::byte*, int) {}
 bool can_multiply_add(int) { return false; }
 
 #endif
@@ -95,6 +117,22 @@ Roofline measure_roofline(unsigned threads, int vector_bytes) {
   });
   roofline.bytes_per_second = static_cast<double>(share * threads * sizeof(uint64_t)) / seconds;
   return roofline;
+}
+
+double cached_bytes_per_second(int64_t bytes, int vector_bytes) {
+  if (!can_multiply_add(vector_bytes)) return 0;
+  constexpr int64_t kBytes = 256'000'000;
+  const std::vector<std::byte> memory(bytes, std::byte{1});
+  const int64_t blocks = bytes / kBlock, passes = std::max<int64_t>(2, kBytes / bytes);
+  const double seconds = best_seconds(1, [&](unsigned) {
+    for (int64_t pass = 0; pass < passes; ++pass) {
+      for (int64_t i = 0; i < blocks; ++i) {
+        const int64_t block = pass % 2 == 0 ? i : blocks - 1 - i;
+        load_block(memory.data() + block * kBlock, vector_bytes);
+      }
+    }
+  });
+  return static_cast<double>(passes * blocks * kBlock) / seconds;
 }
 
 }  // namespace tenon::measure

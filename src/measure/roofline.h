@@ -1,7 +1,7 @@
 // What this machine can do at most, measured: a kernel's time is compared with it.
 #pragma once
 
-#include <string_view>
+#include <cstdint>
 
 namespace tenon::measure {
 
@@ -16,5 +16,9 @@ struct Roofline {
 /// Measures with this many threads for about 0.1 s: independent multiply-adds in registers of
 /// `vector_bytes` (32 or 64), and the sum of an array of 256 MB.
 Roofline measure_roofline(unsigned threads, int vector_bytes);
+
+/// What one thread reads per second by loads of vectors when it goes through as many bytes (at
+/// least 512) again and again, each time from the end where it was last; 0: not known for this CPU.
+double cached_bytes_per_second(int64_t bytes, int vector_bytes);
 
 }  // namespace tenon::measure
