@@ -63,7 +63,7 @@ Result<void> import_clone(NodeContext& node) { return node.finish(node.tensor("s
 Result<void> import_view(NodeContext& node) {
   TENON_TRY(ValueId x, node.tensor("self"));
   TENON_TRY(std::vector<Dim> dims, completed(node, node.emitter().shape(x), node.dims("size")));
-  return finish_reshape(node, std::move(dims));
+  return finish_reshape(node, dims);
 }
 
 Result<void> import_unsafe_view(NodeContext& node) { return import_view(node); }
@@ -76,7 +76,7 @@ Result<void> import_view_as(NodeContext& node) {
 Result<void> import_reshape(NodeContext& node) {
   TENON_TRY(ValueId x, node.tensor("self"));
   TENON_TRY(std::vector<Dim> dims, completed(node, node.emitter().shape(x), node.dims("shape")));
-  return finish_reshape(node, std::move(dims), false);
+  return finish_reshape(node, dims, false);
 }
 
 Result<void> import_flatten(NodeContext& node) {
@@ -91,7 +91,7 @@ Result<void> import_flatten(NodeContext& node) {
   flat.push_back(emitter.dims().product(
       std::span(dims).subspan(static_cast<size_t>(first), static_cast<size_t>(last - first + 1))));
   flat.insert(flat.end(), dims.begin() + last + 1, dims.end());
-  return finish_reshape(node, std::move(flat), false);
+  return finish_reshape(node, flat, false);
 }
 
 Result<void> import_unflatten(NodeContext& node) {
@@ -103,7 +103,7 @@ Result<void> import_unflatten(NodeContext& node) {
   const auto at = dims.begin() + axis;
   TENON_TRY(std::vector<Dim> parts, completed(node, {*at}, node.dims("sizes")));
   dims.insert(dims.erase(at), parts.begin(), parts.end());
-  return finish_reshape(node, std::move(dims));
+  return finish_reshape(node, dims);
 }
 
 Result<void> import_unsqueeze(NodeContext& node) {
@@ -111,7 +111,7 @@ Result<void> import_unsqueeze(NodeContext& node) {
   std::vector<Dim> dims = node.emitter().shape(x);
   TENON_TRY(int64_t axis, node.axis(node.integer("dim"), node.emitter().rank(x) + 1));
   dims.insert(dims.begin() + axis, 1);
-  return finish_reshape(node, std::move(dims));
+  return finish_reshape(node, dims);
 }
 
 namespace {
@@ -125,7 +125,7 @@ Result<void> squeeze(NodeContext& node, std::vector<int64_t> axes) {
     const bool named = std::ranges::count(axes, static_cast<int64_t>(i)) > 0;
     if (!named || !dims[i].is(1)) rest.push_back(dims[i]);
   }
-  return finish_reshape(node, std::move(rest));
+  return finish_reshape(node, rest);
 }
 
 }  // namespace
