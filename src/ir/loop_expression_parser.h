@@ -49,6 +49,7 @@ class ExpressionParser {
   };
 
   Operand infix(int precedence);
+  static std::optional<Operand> arithmetic(ExprKind kind, const Operand& a, const Operand& b);
   Operand prefix();
   Operand primary();
   Operand name();

@@ -83,6 +83,18 @@ TEST(CustomOperator, AFormulaMeansItsDefinition) {
   EXPECT_EQ(testing::numbers(result), (std::vector<double>{0, 1, 2, 2, 3, 4}));
 }
 
+TEST(CustomOperator, ArithmeticOfNumbersTakesTheDtypeBesideIt) {
+  const auto numbers = [](Tensor x, std::string definition) {
+    const ir::Attrs attrs = {{"definition", std::move(definition)},
+                             {"numbers", std::vector<double>{3}}};
+    return testing::numbers(testing::evaluate(Op::kFormula, {std::move(x)}, attrs));
+  };
+  EXPECT_EQ(numbers(testing::integers({1}, {5}), "(x; k) = x * (2 * $k - 1)"),
+            (std::vector<double>{25}));
+  EXPECT_EQ(numbers(testing::floats({1}, {5}), "(x; k) = x / (0.5 + $k)"),
+            (std::vector<double>{5 / 3.5F}));
+}
+
 TEST(CustomOperator, AFormulaThatDoesNotFitIsNamed) {
   ir::Module module;
   const ir::ValueId x = module.add_input({DType::kInt64, {2}}, "x");
