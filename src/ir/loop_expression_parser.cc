@@ -37,13 +37,13 @@ std::optional<T> read(std::string_view text) {
 
 }  // namespace
 
-E ExpressionParser::expression(std::optional<VectorType> expected) {
-  return settle(infix(0), expected);
+E ExpressionParser::expression(std::optional<VectorType> expected, int precedence) {
+  return settle(infix(precedence), expected);
 }
 
-E ExpressionParser::typed(VectorType type) {
+E ExpressionParser::typed(VectorType type, int precedence) {
   Token at = tokens_.peek();
-  E e = expression(type);
+  E e = expression(type, precedence);
   if (e.type() != type) {
     Tokens::fail(at, fmt::format("{} where {} is needed", to_string(e.type()), to_string(type)));
   }
@@ -147,6 +147,7 @@ ExpressionParser::Operand ExpressionParser::primary() {
 }
 
 ExpressionParser::Operand ExpressionParser::name() {
+  if (const Token at = tokens_.peek(); auto own = scope_.own_form()) return done(at, *own);
   if (tokens_.peek(1).text == "(") return call();
   Token at = tokens_.next();
   if (at.text == "load") return done(at, load(at));

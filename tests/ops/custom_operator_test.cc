@@ -42,7 +42,7 @@ TEST(CustomOperator, ACFunctionHasTypes) {
   const auto read =
       parse_definition("(x: f32[n, c]; k) -> f32[n, floor_div(c, $k)] = f in \"l.so\"");
   ASSERT_TRUE(read) << read.error().text();
-  EXPECT_FALSE(read->is_formula());
+  EXPECT_EQ(read->op, Op::kCFunction);
   EXPECT_EQ(read->operands[0].type, "f32[n, c]");
   EXPECT_EQ(read->result, "f32[n, floor_div(c, $k)]");
   EXPECT_EQ(read->symbol, "f");
