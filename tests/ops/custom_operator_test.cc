@@ -83,6 +83,15 @@ TEST(CustomOperator, AFormulaMeansItsDefinition) {
   EXPECT_EQ(testing::numbers(result), (std::vector<double>{0, 1, 2, 2, 3, 4}));
 }
 
+TEST(CustomOperator, AFormulaMayRoundOnce) {
+  // (1 + 2^-12)^2 - 1 loses its last bit where the square is rounded first.
+  const Tensor x = testing::floats({1}, {1 + 0x1p-12});
+  const ir::Attrs attrs = {{"definition", "(x) = fma(x, x, -1)"},
+                           {"numbers", std::vector<double>{}}};
+  EXPECT_EQ(testing::numbers(testing::evaluate(Op::kFormula, {x}, attrs)),
+            (std::vector<double>{0x1p-11 + 0x1p-24}));
+}
+
 TEST(CustomOperator, ArithmeticOfNumbersTakesTheDtypeBesideIt) {
   const auto numbers = [](Tensor x, std::string definition) {
     const ir::Attrs attrs = {{"definition", std::move(definition)},
