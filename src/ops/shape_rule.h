@@ -30,7 +30,7 @@ class ShapeRule {
   /// other dims are.
   std::expected<void, std::string> name_sizes(const ir::TensorType& type);
   /// The same for an operand that must be as the definition says.
-  std::expected<void, std::string> operand(const ir::TensorType& type);
+  std::expected<void, std::string> operand(const ir::TensorType& actual);
   std::expected<ir::TensorType, std::string> result() const { return type(custom_.result); }
 
   /// A type of the definition for the sizes that have names by now.
