@@ -12,7 +12,7 @@ const ops::CustomOperator* find_custom(const ImportOptions& options, std::string
 Emitter::Operand emit_custom(Emitter& emitter, const ops::CustomOperator& custom,
                              std::vector<Emitter::Operand> operands, std::vector<double> numbers) {
   Emitter::Operand made =
-      emitter.emit(custom.is_formula() ? ir::Op::kFormula : ir::Op::kCFunction, std::move(operands),
+      emitter.emit(custom.op, std::move(operands),
                    {{"definition", custom.definition}, {"numbers", std::move(numbers)}});
   if (!made && made.error().kind == ErrorKind::kBadShape) {
     made.error().kind = ErrorKind::kUnsupported;

@@ -37,13 +37,13 @@ std::optional<T> read(std::string_view text) {
 
 }  // namespace
 
-E ExpressionParser::expression(std::optional<VectorType> expected) {
-  return settle(infix(0), expected);
+E ExpressionParser::expression(std::optional<VectorType> expected, int precedence) {
+  return settle(infix(precedence), expected);
 }
 
-E ExpressionParser::typed(VectorType type) {
+E ExpressionParser::typed(VectorType type, int precedence) {
   Token at = tokens_.peek();
-  E e = expression(type);
+  E e = expression(type, precedence);
   if (e.type() != type) {
     Tokens::fail(at, fmt::format("{} where {} is needed", to_string(e.type()), to_string(type)));
   }
@@ -81,11 +81,43 @@ ExpressionParser::Operand ExpressionParser::infix(int precedence) {
     if (infix == nullptr || infix->precedence < precedence) return left;
     Token at = tokens_.next();
     Operand right = this->infix(infix->precedence + 1);
+    if (auto number = arithmetic(infix->kind, left, right)) {
+      left = *number;
+      continue;
+    }
     settle({&left, &right});
     E a = left.value, b = right.value;
     left = done(at, infix->swapped ? builder_.binary(infix->kind, b, a)
                                    : builder_.binary(infix->kind, a, b));
   }
+}
+
+/// The sum, difference or product of numbers that have no type yet.
+std::optional<ExpressionParser::Operand> ExpressionParser::arithmetic(ExprKind kind,
+                                                                      const Operand& a,
+                                                                      const Operand& b) {
+  for (const Operand& operand : {a, b}) {
+    if (operand.value.builder != nullptr || operand.is_bool || operand.is_unsigned) return {};
+  }
+  Operand made = {.at = a.at, .whole = a.whole && b.whole};
+  bool overflows = false;
+  switch (kind) {
+    case kAdd:
+      made.real = a.real + b.real;
+      overflows = __builtin_add_overflow(a.integer, b.integer, &made.integer);
+      break;
+    case kSub:
+      made.real = a.real - b.real;
+      overflows = __builtin_sub_overflow(a.integer, b.integer, &made.integer);
+      break;
+    case kMul:
+      made.real = a.real * b.real;
+      overflows = __builtin_mul_overflow(a.integer, b.integer, &made.integer);
+      break;
+    default: return {};
+  }
+  made.whole = made.whole && !overflows;
+  return made;
 }
 
 ExpressionParser::Operand ExpressionParser::prefix() {
@@ -115,6 +147,7 @@ ExpressionParser::Operand ExpressionParser::primary() {
 }
 
 ExpressionParser::Operand ExpressionParser::name() {
+  if (const Token at = tokens_.peek(); auto own = scope_.own_form()) return done(at, *own);
   if (tokens_.peek(1).text == "(") return call();
   Token at = tokens_.next();
   if (at.text == "load") return done(at, load(at));

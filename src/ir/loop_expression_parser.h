@@ -17,18 +17,22 @@ class ExpressionScope {
   virtual std::optional<E> value(std::string_view name) const = 0;
   virtual std::optional<DType> dtype(std::string_view name) const = 0;
   virtual std::optional<BufferId> buffer(std::string_view name) const = 0;
+  /// An expression of a form that only this scope knows, beginning with the name that comes next:
+  /// reads it off the parser's tokens.
+  virtual std::optional<E> own_form() { return std::nullopt; }
 };
 
 /// Reads expressions off `tokens` into `builder`. Throws SyntaxError.
 class ExpressionParser {
  public:
-  ExpressionParser(Tokens& tokens, LoopBuilder& builder, const ExpressionScope& scope)
+  ExpressionParser(Tokens& tokens, LoopBuilder& builder, ExpressionScope& scope)
       : tokens_(tokens), builder_(builder), scope_(scope) {}
 
-  /// An expression; a lone number takes the type `expected`.
-  E expression(std::optional<VectorType> expected = {});
+  /// An expression; a lone number takes the type `expected`. It ends before an infix operator of
+  /// less than `precedence` (loop_syntax.h).
+  E expression(std::optional<VectorType> expected = {}, int precedence = 0);
   /// An expression that has this type.
-  E typed(VectorType type);
+  E typed(VectorType type, int precedence = 0);
   /// `buffer[`: a buffer's name with the opening bracket.
   BufferId open_place();
   /// ` mask(lanes)`, or none.
@@ -49,6 +53,7 @@ class ExpressionParser {
   };
 
   Operand infix(int precedence);
+  static std::optional<Operand> arithmetic(ExprKind kind, const Operand& a, const Operand& b);
   Operand prefix();
   Operand primary();
   Operand name();
@@ -67,7 +72,7 @@ class ExpressionParser {
 
   Tokens& tokens_;
   LoopBuilder& builder_;
-  const ExpressionScope& scope_;
+  ExpressionScope& scope_;
   int depth_ = 0;
 };
 

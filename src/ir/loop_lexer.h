@@ -16,8 +16,8 @@ struct Token {
   int line, column;       ///< from 1
 };
 
-/// What is wrong with a text, and where. Thrown inside of the room's parsers only: their entry
-/// points return it as an Error.
+/// What is wrong with a text, and where. Thrown inside of parsers only: their entry points return
+/// it as an error.
 struct SyntaxError {
   std::string message;
   int line, column;

@@ -46,7 +46,8 @@ struct ExpressionNames {
 /// <= > >= == !=, unary - and !, and calls by the names of loop.def (`max(x, 0)`,
 /// `select(c, a, b)`, `cast(x, $to)`). A number, or an attribute whose value is a constant of any
 /// dtype, takes the dtype of the other operand; it is an error when that cannot hold it, as with a
-/// fraction for integers. Folds as the builder does.
+/// fraction for integers. So does a sum, difference or product of numbers. Folds as the builder
+/// does.
 Result<E> parse_expression(std::string_view text, LoopBuilder& builder,
                            const ExpressionNames& names);
 

@@ -11,12 +11,7 @@ namespace {
 
 using ir::ExprKind;
 
-/// What an expression's operands hold and where its result goes, for one block.
-struct Block {
-  const std::byte *a, *b, *c;
-  std::byte* out;
-  int64_t count;
-
+struct Block : BlockOperands {
   template <class T>
   const T* as(const std::byte* bytes) const {
     return reinterpret_cast<const T*>(bytes);
@@ -92,6 +87,20 @@ void evaluate_bits(ExprKind kind, const Block& block) {
   no_such(kind);
 }
 
+/// Only floats: the builder makes a product and a sum of integers.
+template <class T>
+void evaluate_fma(const Block& block) {
+  if constexpr (std::floating_point<T>) {
+    T* target = reinterpret_cast<T*>(block.out);
+    for (int64_t i = 0; i < block.count; ++i) {
+      target[i] =
+          std::fma(block.as<T>(block.a)[i], block.as<T>(block.b)[i], block.as<T>(block.c)[i]);
+    }
+  } else {
+    no_such(ExprKind::kFma);
+  }
+}
+
 template <class T>
 void evaluate_arithmetic(ExprKind kind, const Block& block) {
   switch (kind) {
@@ -107,6 +116,7 @@ void evaluate_arithmetic(ExprKind kind, const Block& block) {
     case ExprKind::kMin: return block.binary<T>(scalar::min<T>);
     case ExprKind::kMax: return block.binary<T>(scalar::max<T>);
     case ExprKind::kPow: return block.binary<T>(scalar::pow<T>);
+    case ExprKind::kFma: return evaluate_fma<T>(block);
     default:
       if constexpr (std::floating_point<T>) {
         evaluate_math<T>(kind, block);
@@ -136,8 +146,11 @@ void evaluate_select(const Block& block) {
   }
 }
 
-/// `operand` is the dtype of the operands (of a select: of its branches), `result` of the result.
-void evaluate_expression(ExprKind kind, ir::DType operand, ir::DType result, const Block& block) {
+}  // namespace
+
+void evaluate_block(ExprKind kind, ir::DType operand, ir::DType result,
+                    const BlockOperands& operands) {
+  const Block block{operands};
   dispatch(operand, [&]<class T>() {
     if (kind == ExprKind::kCast) {
       dispatch(result, [&]<class To>() { block.unary<T, To>(convert<To, T>); });
@@ -157,15 +170,13 @@ void evaluate_expression(ExprKind kind, ir::DType operand, ir::DType result, con
   });
 }
 
-void fill_constant(const ir::Expr& expr, std::byte* target) {
-  dispatch(expr.type.dtype, [&]<class T>() {
-    T value =
-        expr.kind == ExprKind::kFloat ? convert<T>(ir::float_value(expr)) : convert<T>(expr.bits);
+void fill_block(const ir::Expr& constant, std::byte* target) {
+  dispatch(constant.type.dtype, [&]<class T>() {
+    T value = constant.kind == ExprKind::kFloat ? convert<T>(ir::float_value(constant))
+                                                : convert<T>(constant.bits);
     std::fill_n(reinterpret_cast<T*>(target), kBlockElements, value);
   });
 }
-
-}  // namespace
 
 void evaluate_blocks(const ir::Function& function, ir::ExprId root, int64_t count,
                      const BlockRead& read, std::byte* target) {
@@ -193,7 +204,7 @@ void evaluate_blocks(const ir::Function& function, ir::ExprId root, int64_t coun
     TENON_CHECK(expr.type.lanes == 1, "a scalar expression");
     slots[i].resize(kSlotWords);
     if (expr.kind == ExprKind::kInteger || expr.kind == ExprKind::kFloat) {
-      fill_constant(expr, slot(id));
+      fill_block(expr, slot(id));
     } else {
       steps.push_back(id);
     }
@@ -209,8 +220,8 @@ void evaluate_blocks(const ir::Function& function, ir::ExprId root, int64_t coun
         continue;
       }
       const ir::ExprId typed = expr.kind == ExprKind::kSelect ? expr.b : expr.a;
-      evaluate_expression(expr.kind, function.expr(typed).type.dtype, expr.type.dtype,
-                          {slot(expr.a), slot(expr.b), slot(expr.c), slot(id), block_count});
+      evaluate_block(expr.kind, function.expr(typed).type.dtype, expr.type.dtype,
+                     {slot(expr.a), slot(expr.b), slot(expr.c), slot(id), block_count});
     }
     std::memcpy(target + static_cast<size_t>(first) * element, slot(root),
                 static_cast<size_t>(block_count) * element);

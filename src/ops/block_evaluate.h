@@ -12,6 +12,21 @@ namespace tenon::ops {
 
 constexpr int64_t kBlockElements = 1024;
 
+/// What an expression's operands hold and where its result goes, for up to kBlockElements elements.
+struct BlockOperands {
+  const std::byte *a, *b, *c;
+  std::byte* out;
+  int64_t count;
+};
+
+/// Computes one expression that is neither a leaf nor a load. `operand` is the dtype of the
+/// operands (of a select: of its branches), `result` of the result.
+void evaluate_block(ir::ExprKind kind, ir::DType operand, ir::DType result,
+                    const BlockOperands& block);
+
+/// The same for a constant: kBlockElements elements.
+void fill_block(const ir::Expr& constant, std::byte* target);
+
 /// Gives elements first..first+count of what `buffer` is loaded for.
 using BlockRead =
     std::function<void(ir::BufferId buffer, int64_t first, int64_t count, std::byte* target)>;

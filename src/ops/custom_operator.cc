@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "ir/text_cursor.h"
+#include "ops/tensor_expression.h"
 
 namespace tenon::ops {
 namespace {
@@ -42,14 +43,40 @@ Result<void> parse_operands(ir::TextCursor& cursor, CustomOperator& made) {
   return {};
 }
 
-/// ` -> f32[n] = pool in "libmine.so"`
+Result<void> parse_expression(ir::TextCursor& cursor, CustomOperator& made) {
+  TENON_TRY_DO(cursor.expect("="));
+  if (cursor.at_end()) return cursor.error("expected an expression");
+  made.expression = cursor.rest();
+  return {};
+}
+
+/// `[i, j] = sum(k < d) x[i, j, k]`
+Result<void> parse_tensor_expression(ir::TextCursor& cursor, CustomOperator& made) {
+  made.op = ir::Op::kTensorExpression;
+  TENON_TRY_DO(cursor.expect("["));
+  while (!cursor.accept("]")) {
+    if (!made.indices.empty()) TENON_TRY_DO(cursor.expect(","));
+    TENON_TRY(made.indices.emplace_back(), cursor.word());
+  }
+  return parse_expression(cursor, made);
+}
+
+/// ` = pool in "libmine.so"`
 Result<void> parse_function(ir::TextCursor& cursor, CustomOperator& made) {
-  TENON_TRY(made.result, parse_type(cursor));
+  made.op = ir::Op::kCFunction;
   TENON_TRY_DO(cursor.expect("="));
   TENON_TRY(made.symbol, cursor.word());
   TENON_TRY_DO(cursor.expect("in"));
   TENON_TRY(made.library, cursor.quoted_text());
   if (!cursor.at_end()) return cursor.error("expected the end of the definition");
+  return {};
+}
+
+/// What comes behind `->`.
+Result<void> parse_typed(ir::TextCursor& cursor, CustomOperator& made) {
+  TENON_TRY(made.result, parse_type(cursor));
+  TENON_TRY_DO(cursor.sees("[") ? parse_tensor_expression(cursor, made)
+                                : parse_function(cursor, made));
   for (const CustomOperator::Operand& operand : made.operands) {
     if (operand.type.empty()) {
       return cursor.error(fmt::format("operand '{}' has no type", operand.name));
@@ -91,7 +118,8 @@ std::unexpected<Error> wrong_operator(std::string_view name, std::string_view me
   return fail(
       ErrorKind::kUsage, fmt::format("operator '{}': {}", name, message), {},
       "write it like: mine::swoosh(x; sharpness = 1) = x / (1 + exp(-($sharpness * x))), or\n"
-      "mine::pool(x: f32[n, c]; size) -> f32[n, floor_div(c, $size)] = pool in \"libmine.so\"");
+      "mine::pool(x: f32[n, c]; size) -> f32[n, floor_div(c, $size)] = pool in \"libmine.so\", or\n"
+      "mine::dot(a: f32[n, k], b: f32[k, m]) -> f32[n, m][i, j] = sum(l < k) a[i, l] * b[l, j]");
 }
 
 }  // namespace
@@ -105,12 +133,10 @@ Result<CustomOperator> parse_definition(std::string_view definition) {
   if (cursor.accept(";")) TENON_TRY_DO(parse_attributes(cursor, made));
   TENON_TRY_DO(cursor.expect(")"));
   if (cursor.accept("->")) {
-    TENON_TRY_DO(parse_function(cursor, made));
-    return made;
+    TENON_TRY_DO(parse_typed(cursor, made));
+  } else {
+    TENON_TRY_DO(parse_expression(cursor, made));
   }
-  TENON_TRY_DO(cursor.expect("="));
-  if (cursor.at_end()) return cursor.error("expected an expression");
-  made.expression = cursor.rest();
   return made;
 }
 
@@ -129,6 +155,11 @@ Result<std::vector<CustomOperator>> parse_custom_operators(std::string_view text
     }
     Result<CustomOperator> made = parse_definition(std::string_view(line).substr(end));
     if (!made) return wrong_operator(name, made.error().diagnostics.front().message);
+    if (made->op == ir::Op::kTensorExpression) {
+      if (const auto fine = check_tensor_expression(*made); !fine) {
+        return wrong_operator(name, fine.error());
+      }
+    }
     made->name = std::move(name);
     all.push_back(*std::move(made));
   }

@@ -2,6 +2,7 @@
 //
 //   mine::swoosh(x; sharpness = 1) = x / (1 + exp(-($sharpness * x))) - 0.1 * x
 //   mine::pool(x: f32[n, c]; size = 2) -> f32[n, floor_div(c, $size)] = pool in "libmine.so"
+//   mine::dot(a: f32[n, k], b: f32[k, m]) -> f32[n, m][i, j] = sum(l < k) a[i, l] * b[l, j]
 //
 // The name is domain and operator in ONNX, namespace and operator in PyTorch. Operands come first,
 // then, after ';', attributes, which are numbers and may have a default. A definition may go on in
@@ -9,9 +10,12 @@
 //
 // - a formula: an expression of the loop language (ir/loop_text.h) over operands and `$attribute`s,
 //   which gives each element of the result; or
-// - a C function of a library (ops/c_function.h). Operands and result have their types: dims are
-//   names, which stand for a size from their first place on, or expressions over these and
-//   `$attribute`s that are whole numbers.
+// - a C function of a library (ops/c_function.h); or
+// - a tensor expression (ops/tensor_expression.h), where the result's type has names of indices
+//   behind it: it gives the element at these.
+//
+// Operands and result of the latter two have their types: dims are names, which stand for a size
+// from their first place on, or expressions over these and `$attribute`s that are whole numbers.
 #pragma once
 
 #include <optional>
@@ -20,6 +24,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "ir/graph.h"
 
 namespace tenon::ops {
 
@@ -32,15 +37,15 @@ struct CustomOperator {
     std::string name;
     std::optional<double> otherwise;  ///< where a node does not give it
   };
-  std::string name;        ///< "mine::swoosh"
-  std::string definition;  ///< the text behind the name
+  std::string name;              ///< "mine::swoosh"
+  std::string definition;        ///< the text behind the name
+  ir::Op op = ir::Op::kFormula;  ///< kFormula, kCFunction or kTensorExpression
   std::vector<Operand> operands;
   std::vector<Attribute> attributes;
-  std::string expression;       ///< of a formula
-  std::string result;           ///< of a C function: the type
-  std::string symbol, library;  ///< of a C function
-
-  bool is_formula() const { return symbol.empty(); }
+  std::string expression;            ///< of a formula or a tensor expression
+  std::string result;                ///< not of a formula: the type
+  std::vector<std::string> indices;  ///< of a tensor expression
+  std::string symbol, library;       ///< of a C function
 };
 
 /// Errors are kUsage and name the operator; a name that is defined twice is one.

@@ -24,8 +24,8 @@ TEST_P(Fuzz, ReadsAnything) {
 
 INSTANTIATE_TEST_SUITE_P(All, Fuzz,
                          ::testing::Values(onnx_target, pt2_target, aten_target, expression_target,
-                                           graph_target, loop_target, state_target, artifact_target,
-                                           npy_target, npz_target),
+                                           operators_target, graph_target, loop_target,
+                                           state_target, artifact_target, npy_target, npz_target),
                          [](const auto& info) { return info.param().name; });
 
 TEST(Mutation, IsDeterminedByTheRun) {

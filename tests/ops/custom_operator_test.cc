@@ -42,7 +42,7 @@ TEST(CustomOperator, ACFunctionHasTypes) {
   const auto read =
       parse_definition("(x: f32[n, c]; k) -> f32[n, floor_div(c, $k)] = f in \"l.so\"");
   ASSERT_TRUE(read) << read.error().text();
-  EXPECT_FALSE(read->is_formula());
+  EXPECT_EQ(read->op, Op::kCFunction);
   EXPECT_EQ(read->operands[0].type, "f32[n, c]");
   EXPECT_EQ(read->result, "f32[n, floor_div(c, $k)]");
   EXPECT_EQ(read->symbol, "f");
@@ -81,6 +81,27 @@ TEST(CustomOperator, AFormulaMeansItsDefinition) {
   const Tensor y = testing::floats({3}, {0, 1, 2});
   const Tensor result = testing::evaluate(Op::kFormula, {x, y}, attrs);
   EXPECT_EQ(testing::numbers(result), (std::vector<double>{0, 1, 2, 2, 3, 4}));
+}
+
+TEST(CustomOperator, AFormulaMayRoundOnce) {
+  // (1 + 2^-12)^2 - 1 loses its last bit where the square is rounded first.
+  const Tensor x = testing::floats({1}, {1 + 0x1p-12});
+  const ir::Attrs attrs = {{"definition", "(x) = fma(x, x, -1)"},
+                           {"numbers", std::vector<double>{}}};
+  EXPECT_EQ(testing::numbers(testing::evaluate(Op::kFormula, {x}, attrs)),
+            (std::vector<double>{0x1p-11 + 0x1p-24}));
+}
+
+TEST(CustomOperator, ArithmeticOfNumbersTakesTheDtypeBesideIt) {
+  const auto numbers = [](Tensor x, std::string definition) {
+    const ir::Attrs attrs = {{"definition", std::move(definition)},
+                             {"numbers", std::vector<double>{3}}};
+    return testing::numbers(testing::evaluate(Op::kFormula, {std::move(x)}, attrs));
+  };
+  EXPECT_EQ(numbers(testing::integers({1}, {5}), "(x; k) = x * (2 * $k - 1)"),
+            (std::vector<double>{25}));
+  EXPECT_EQ(numbers(testing::floats({1}, {5}), "(x; k) = x / (0.5 + $k)"),
+            (std::vector<double>{5 / 3.5F}));
 }
 
 TEST(CustomOperator, AFormulaThatDoesNotFitIsNamed) {

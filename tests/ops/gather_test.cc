@@ -11,24 +11,6 @@ using ops::Tensor;
 
 ir::Attrs axis(int64_t number) { return {{"axis", number}}; }
 
-/// The status of the naive loops of an operator with one result of this shape.
-int32_t status_of(Op op, const std::vector<Tensor>& tensors, const ir::Attrs& attrs,
-                  const Tensor& result) {
-  std::deque<PlacedTensor> operands, results;
-  for (Tensor dense : tensors) {
-    operands.emplace_back(dense, Placing::kRowMajor).exchange(dense, true);
-  }
-  results.emplace_back(result, Placing::kRowMajor);
-  PlacedScope scope(attrs, operands, results, false);
-  ops::operator_of(op).to_loops(scope);
-  const ir::Function function = scope.builder().finish();
-  std::vector<void*> buffers;
-  for (PlacedTensor& operand : operands) buffers.push_back(operand.memory.bytes());
-  buffers.push_back(results[0].memory.bytes());
-  const int64_t tasks = evaluate(function, function.task_count, {});
-  return interp::run(function, buffers, {}, 0, tasks).value();
-}
-
 TEST(Gather, TakesSlicesAlongAnAxis) {
   Tensor x = counting(DType::kFloat32, {3, 2, 2});
   check(Op::kGather, {x, integers({2}, {2, -3})}, axis(0),

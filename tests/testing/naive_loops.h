@@ -96,9 +96,9 @@ class PlacedScope final : public ir::LoopScope {
   const ir::TensorType& result_type(int result) const override { return results_[result].type; }
   ir::E dim(ir::Dim dim) override { return number(dim.value()); }
 
-  ir::E load(int operand, std::span<const ir::E> index, ir::Lanes) override {
+  ir::E load(int operand, std::span<const ir::E> index, ir::Lanes lanes) override {
     const PlacedTensor& tensor = operands_[operand];
-    const ir::E element = builder_.load(tensor.buffer, address(tensor, index));
+    const ir::E element = builder_.load(tensor.buffer, address(tensor, index), 1, lanes.mask);
     return builder_.let("x", builder_.cast(element, ir::compute_type(tensor.type.dtype)));
   }
 
@@ -180,13 +180,13 @@ inline int64_t evaluate(const ir::Function& function, ir::ExprId id,
   }
 }
 
-/// Whether a block holds a loop.
-inline bool has_loop(const ir::Function& function, ir::BlockId id) {
+/// Whether a block holds a loop that is to become vectors.
+inline bool has_vector_loop(const ir::Function& function, ir::BlockId id) {
   if (!id) return false;
   return std::ranges::any_of(function.block(id).statements, [&](ir::StatementId statement) {
     const ir::Statement& s = function.statement(statement);
-    return s.kind == ir::StatementKind::kFor || has_loop(function, s.body) ||
-           has_loop(function, s.other);
+    return s.loop == ir::LoopKind::kVector || has_vector_loop(function, s.body) ||
+           has_vector_loop(function, s.other);
   });
 }
 
@@ -204,8 +204,8 @@ inline std::vector<ops::Tensor> run_loops(ir::Op op, const std::vector<ops::Tens
   const ir::Function function = scope.builder().finish();
   EXPECT_EQ(ir::verify(function), "") << ir::to_string(function);
   for (const ir::Statement& s : function.statements) {
-    EXPECT_FALSE(s.loop == ir::LoopKind::kVector && has_loop(function, s.body))
-        << "only innermost loops are vector loops: " << ir::to_string(function);
+    EXPECT_FALSE(s.loop == ir::LoopKind::kVector && has_vector_loop(function, s.body))
+        << "vector loops hold no others: " << ir::to_string(function);
   }
   std::vector<void*> buffers;
   for (PlacedTensor& operand : operands) buffers.push_back(operand.memory.bytes());
@@ -219,6 +219,24 @@ inline std::vector<ops::Tensor> run_loops(ir::Op op, const std::vector<ops::Tens
     results[i].exchange(dense[i], false);
   }
   return dense;
+}
+
+/// The status of the naive loops of an operator with one result of this shape.
+inline int32_t status_of(ir::Op op, const std::vector<ops::Tensor>& tensors, const ir::Attrs& attrs,
+                         const ops::Tensor& result) {
+  std::deque<PlacedTensor> operands, results;
+  for (ops::Tensor dense : tensors) {
+    operands.emplace_back(dense, Placing::kRowMajor).exchange(dense, true);
+  }
+  results.emplace_back(result, Placing::kRowMajor);
+  PlacedScope scope(attrs, operands, results, false);
+  ops::operator_of(op).to_loops(scope);
+  const ir::Function function = scope.builder().finish();
+  std::vector<void*> buffers;
+  for (PlacedTensor& operand : operands) buffers.push_back(operand.memory.bytes());
+  buffers.push_back(results[0].memory.bytes());
+  const int64_t tasks = evaluate(function, function.task_count, {});
+  return interp::run(function, buffers, {}, 0, tasks).value();
 }
 
 /// Whether a and b differ by at most `tolerance` times the larger of 1 and |b|.

@@ -197,7 +197,7 @@ E GroupScope::load_memory(ValueId value, const Point& point) {
   E index = address(value, point, &lane_stride);
   E element;
   if (count == 1) {
-    element = builder_.load(from, index);
+    element = builder_.load(from, index, 1, point.lanes.mask);
   } else if (lane_stride.is(1)) {
     element = builder_.load(from, index, count, point.lanes.mask);
   } else if (lane_stride.is(0)) {
