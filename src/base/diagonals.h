@@ -18,7 +18,7 @@ struct Diagonals {
   int64_t channels;  ///< of a register: those of whole blocks; lanes behind them are not used
 
   /// For groups of that many channels. Those of one block share registers.
-  Diagonals(int64_t group, int64_t width) : block(std::min(group, width)) {
+  Diagonals(int64_t group, int64_t width) : block(std::max<int64_t>(1, std::min(group, width))) {
     while (group % block != 0) --block;
     channels = block == group ? width / block * block : block;
   }

@@ -163,6 +163,16 @@ TEST(Conv, PacksDiagonals) {
         floats({2, 4, 1, 2}, {11, 22, 13, 24, 21, 12, 23, 14, 31, 42, 33, 44, 41, 32, 43, 34}));
 }
 
+TEST(Conv, PacksNothing) {
+  const ir::TensorType w{DType::kFloat32, {0, 0, 3, 3}};
+  ir::Dims dims;
+  const ops::Inferred result =
+      testing::infer(Op::kPackFilter, {&w},
+                     {{"width", int64_t{4}}, {"groups", int64_t{1}}, {"diagonal", true}}, dims);
+  ASSERT_TRUE(result) << result.error();
+  EXPECT_EQ(result->front(), (ir::TensorType{DType::kFloat32, {0, 0, 3, 3, 4}}));
+}
+
 TEST(Conv, SymbolicDims) {
   ir::Dims dims;
   const ir::Dim n = dims.symbol("n"), h = dims.symbol("h");
