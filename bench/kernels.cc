@@ -47,7 +47,9 @@ struct Shape {
   std::string text() const {
     if (is_recurrent()) return fmt::format("{} {} steps of {}", kind, size, out);
     if (is_matmul()) return fmt::format("{} {}x{}x{}", kind, size, in, out);
-    return fmt::format("{} {}x{} s{} {}->{} @{}", kind, kernel, kernel, stride, in, out, size);
+    const std::string parts = groups == 1 || groups == in ? "" : fmt::format("/{}", groups);
+    return fmt::format("{} {}x{} s{} {}->{}{} @{}", kind, kernel, kernel, stride, in, out, parts,
+                       size);
   }
 };
 
@@ -90,6 +92,13 @@ constexpr Shape kShapes[] = {
     {"grouped", 56, 128, 128, 3, 1, 32},
     {"grouped", 28, 256, 256, 3, 1, 32},
     {"grouped", 14, 512, 512, 3, 1, 32},
+    {"grouped", 7, 1024, 1024, 3, 1, 32},
+    {"grouped", 28, 104, 104, 3, 1, 13},
+    {"grouped", 28, 168, 168, 3, 1, 7},
+    {"grouped", 56, 128, 128, 3, 2, 32},
+    {"grouped", 56, 256, 256, 3, 2, 32},
+    {"grouped", 28, 512, 512, 3, 2, 32},
+    {"grouped", 28, 240, 240, 1, 1, 20},
     {"gemm", 128, 768, 768, 0},
     {"gemm", 128, 768, 3072, 0},
     {"gemm", 197, 768, 3072, 0},

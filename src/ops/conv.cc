@@ -167,9 +167,15 @@ class ConvLoops {
     if (filter_.width == 0) {
       index = {group * filter_.outputs() + lane, input};
       index.insert(index.end(), taps.begin(), taps.end());
-    } else if (filter_.depthwise()) {
-      index.assign(taps.begin(), taps.end());
-      index.push_back(group);
+    } else if (filter_.diagonal) {
+      const auto [block, channels] = filter_.diagonals();
+      const E output = group * filter_.outputs() + panel * filter_.width + lane;
+      const E place = output % channels;
+      const E row = place % block, column = input % block;
+      const E r = (row - column + block) % block;
+      index = {output / channels, r * (filter_.inputs / block) + input / block};
+      index.insert(index.end(), taps.begin(), taps.end());
+      index.push_back(place - row + column);
     } else {
       index = {group, panel};
       index.insert(index.end(), taps.begin(), taps.end());
@@ -246,7 +252,8 @@ class ConvLoops {
           ir::LoopKind::kVector);
     };
     const E outputs = builder_.integer(filter_.outputs());
-    if (filter_.width == 0) return lanes(builder_.integer(0), builder_.integer(0), outputs);
+    if (filter_.width == 0 || filter_.diagonal)
+      return lanes(builder_.integer(0), builder_.integer(0), outputs);
     builder_.loop("panel", builder_.integer(filter_.panels()), [&](E panel) {
       const E begin = panel * filter_.width;
       lanes(panel, begin, builder_.min(builder_.integer(filter_.width), outputs - begin));

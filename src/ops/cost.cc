@@ -13,16 +13,12 @@ ir::Dim flops(ir::Module& module, const ir::Node& node) {
   switch (node.op) {
     case ir::Op::kMatMul: return twice(dims.mul(elements, shape(0).back()));
     case ir::Op::kConv: {
-      // Taps times channels of a group: the filter's elements per output channel, packed or not.
+      // Taps times channels of a group: the filter's elements per output channel. Packed or not,
+      // its kernel's axes are the third and what follows.
       const int64_t groups = node.attrs.integer("groups");
       ir::Dim depth = dims.floor_div(shape(0)[1], groups);
       const size_t spatial = result.size() - 2;
-      const bool packed = node.attrs.integer_or("packed", 0) > 0;
-      const bool depthwise = shape(1).size() == spatial + 1;
-      const size_t first = !packed ? 2 : depthwise ? 0 : 2;
-      for (size_t axis = 0; axis < spatial; ++axis) {
-        depth = dims.mul(depth, shape(1)[first + axis]);
-      }
+      for (size_t axis = 0; axis < spatial; ++axis) depth = dims.mul(depth, shape(1)[2 + axis]);
       return twice(dims.mul(elements, depth));
     }
     case ir::Op::kWinogradConv: return twice(dims.mul(elements, dims.mul(shape(0)[1], 9)));

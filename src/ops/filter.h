@@ -1,8 +1,13 @@
 // Filters of convolutions: their shape, and their packed form.
 //
 // pack_filter turns w [M, C/groups, kernel...] into panels of W output channels, [groups,
-// ceil(M/groups / W), kernel..., C/groups, W], zero padded. A depthwise filter (C/groups == 1 and
-// M == groups) becomes [kernel..., M] instead: its panels would be almost empty.
+// ceil(M/groups / W), kernel..., C/groups, W], zero padded.
+//
+// Groups of few channels would leave such panels almost empty. With `diagonal`, for groups with as
+// many output as input channels, a panel has the output channels of a register of W lanes
+// (base/diagonals.h), [panels, C/groups, kernel..., W]:
+// (panel, r * blocks + p, tap) holds the diagonals r of the matrices that take the p-th of a
+// group's blocks of input channels to the panel's blocks of output channels.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "base/diagonals.h"
 #include "ops/op.h"
 
 namespace tenon::ops {
@@ -21,10 +27,13 @@ struct Filter {
   int64_t inputs = 0;  ///< input channels of one group
   std::vector<int64_t> kernel;
   int64_t width = 0;  ///< of a panel; 0: not packed
+  bool diagonal = false;
 
   int64_t outputs() const { return channels / groups; }  ///< of one group
   bool depthwise() const { return inputs == 1 && channels == groups; }
-  int64_t panels() const { return (outputs() + width - 1) / width; }
+  Diagonals diagonals() const { return {inputs, width}; }
+  /// Of each group; of all where they are diagonal.
+  int64_t panels() const;
   int64_t taps() const;
   /// Dims of the filter as an operand: packed if width > 0.
   std::vector<int64_t> shape() const;

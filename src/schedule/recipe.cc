@@ -10,9 +10,9 @@ namespace tenon::schedule {
 
 std::span<const Recipe* const> recipes() {
   static const std::array all = {
-      &winograd_recipe(), &depthwise_recipe(), &conv_recipe(),          &conv_transpose_recipe(),
-      &dot_recipe(),      &matmul_recipe(),    &attention_row_recipe(), &attention_recipe(),
-      &copy_recipe(),     &lstm_recipe(),      &gru_recipe(),           &rnn_recipe(),
+      &winograd_recipe(), &grouped_recipe(), &conv_recipe(),          &conv_transpose_recipe(),
+      &dot_recipe(),      &matmul_recipe(),  &attention_row_recipe(), &attention_recipe(),
+      &copy_recipe(),     &lstm_recipe(),    &gru_recipe(),           &rnn_recipe(),
       &max_pool_recipe(),
   };
   return all;
@@ -24,9 +24,9 @@ const Recipe* find_recipe(const ir::Module& module, const ir::Node& node, const 
   return found == recipes().end() ? nullptr : *found;
 }
 
-int packed_width(const ir::Module& module, const ir::Node& node, const Target& target) {
+Packing choose_packing(const ir::Module& module, const ir::Node& node, const Target& target) {
   const ir::TensorType& result = module.value(node.outputs[0]).type;
-  if (result.dtype != ir::DType::kFloat32) return 0;
+  if (result.dtype != ir::DType::kFloat32) return {};
   auto number = [](ir::Dim dim) {
     return dim.is_constant() ? std::optional(dim.value()) : std::nullopt;
   };
@@ -36,23 +36,22 @@ int packed_width(const ir::Module& module, const ir::Node& node, const Target& t
     rows = rows && dim.is_constant() ? std::optional(*rows * dim.value()) : std::nullopt;
   };
   if (node.op == ir::Op::kMatMul) {
-    if (const int width = dot_width(module, node, target); width > 0) return width;
+    if (const int width = dot_width(module, node, target); width > 0) return {width};
     for (size_t axis = 0; axis + 1 < result.rank(); ++axis) times(result.dims[axis]);
     columns = number(result.dims.back());
   } else if (node.op == ir::Op::kConv) {
     const int64_t groups = node.attrs.integer("groups");
     const std::vector<ir::Dim>& filter = module.value(node.inputs[1]).type.dims;
-    const bool depthwise = filter[1].is(1) && filter[0].is(groups);
-    if (depthwise) return filter.size() <= 4 ? target.lanes(4) : 0;
+    if (const int width = grouped_width(module, node, target); width > 0) return {width, true};
     constexpr int64_t kLeastInputs = 4;  // of a group; fewer do not fill a reduction
-    if (groups > 1 && filter[1].value() < kLeastInputs) return 0;
+    if (groups > 1 && filter[1].value() < kLeastInputs) return {};
     for (size_t axis = 0; axis < result.rank(); ++axis) {
       if (axis != 1) times(result.dims[axis]);
     }
     columns = filter[0].value() / groups;
   } else if (node.op == ir::Op::kConvTranspose) {
     const auto& dilations = node.attrs.integers("dilations");
-    if (std::ranges::any_of(dilations, [](int64_t d) { return d != 1; })) return 0;
+    if (std::ranges::any_of(dilations, [](int64_t d) { return d != 1; })) return {};
     for (size_t axis = 0; axis < result.rank(); ++axis) {
       if (axis != 1) times(result.dims[axis]);
     }
@@ -62,11 +61,11 @@ int packed_width(const ir::Module& module, const ir::Node& node, const Target& t
     }
     columns = module.value(node.inputs[1]).type.dims[1].value();
   } else if (node.op == ir::Op::kLstm || node.op == ir::Op::kGru || node.op == ir::Op::kRnn) {
-    return recurrent_width(module, node, target);
+    return {recurrent_width(module, node, target)};
   } else {
-    return 0;
+    return {};
   }
-  return choose_tile(target, rows, columns).vectors * target.lanes(4);
+  return {choose_tile(target, rows, columns).vectors * target.lanes(4)};
 }
 
 }  // namespace tenon::schedule

@@ -44,9 +44,14 @@ std::span<const Recipe* const> recipes();
 /// The recipe for a node, or nullptr: then the operator's naive loops are used.
 const Recipe* find_recipe(const ir::Module& module, const ir::Node& node, const Target& target);
 
-/// The panel width with which `pack-weights` should pack the constant operand of a matmul or
-/// convolution for the recipe that will take it; 0 where no recipe wants it packed.
-int packed_width(const ir::Module& module, const ir::Node& node, const Target& target);
+/// How a constant operand is packed.
+struct Packing {
+  int width = 0;          ///< of a panel; 0: not packed
+  bool diagonal = false;  ///< of a filter: its diagonal form
+};
+
+/// How `pack-weights` should pack the constant operand of a node for the recipe that will take it.
+Packing choose_packing(const ir::Module& module, const ir::Node& node, const Target& target);
 
 /// A way to compute a convolution of a constant filter.
 struct ConvForm {

@@ -69,12 +69,43 @@ TEST(ConvRecipe, LongReductionsAreDoneInParts) {
   expect_conv({{1, 512, 5, 6}, {40, 512, 3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 1});
 }
 
-TEST(GroupedConvRecipe, GroupsOfEverySize) {
+TEST(GroupedConv, GroupsOfEverySize) {
+  for (const int64_t channels : {2, 3, 4, 5, 6, 8, 12, 16, 20, 24, 32, 48}) {
+    const int64_t all = 3 * channels;
+    expect_conv({{2, all, 5, 9}, {all, channels, 3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 3});
+  }
+}
+
+TEST(GroupedConv, EveryWindow) {
+  expect_conv({{2, 40, 9, 13}, {40, 4, 3, 3}, {2, 2}, {1, 1, 1, 1}, {1, 1}, 10});
+  expect_conv({{1, 24, 9, 10}, {24, 8, 3, 3}, {2, 1}, {0, 1, 1, 0}, {1, 1}, 3});
+  expect_conv({{1, 32, 12, 13}, {32, 16, 3, 3}, {1, 1}, {2, 2, 2, 2}, {2, 2}, 2});
+  expect_conv({{1, 16, 12, 13}, {16, 8, 3, 2}, {1, 3}, {0, 2, 3, 1}, {2, 1}, 2});
+  expect_conv({{1, 72, 6, 7}, {72, 24, 5, 5}, {2, 2}, {2, 2, 2, 2}, {1, 1}, 3});
+  expect_conv({{2, 40, 6, 5}, {40, 20, 1, 1}, {1, 1}, {0, 0, 0, 0}, {1, 1}, 2});
+  expect_conv({{1, 8, 5, 40}, {8, 2, 1, 15}, {1, 1}, {0, 7, 0, 7}, {1, 1}, 4});
+  expect_conv({{2, 24, 17}, {24, 4, 3}, {2}, {1, 1}, {1}, 6});
+}
+
+TEST(GroupedConv, MoreOrFewerOutputsThanInputs) {
   expect_conv({{2, 16, 9, 7}, {12, 4, 3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 4});
   expect_conv({{1, 15, 8, 8}, {57, 5, 3, 3}, {2, 2}, {1, 1, 1, 1}, {1, 1}, 3});
-  expect_conv({{2, 40, 6, 5}, {40, 20, 1, 1}, {1, 1}, {0, 0, 0, 0}, {1, 1}, 2});
-  expect_conv({{1, 6, 6, 5}, {6, 2, 3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 3});
+  expect_conv({{1, 16, 6, 9}, {64, 8, 3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 2});
+  expect_conv({{1, 64, 6, 9}, {32, 32, 3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 2});
   expect_conv({{1, 4, 6, 5}, {8, 1, 3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 4});
+}
+
+TEST(GroupedConv, SizesKnownWhenRun) {
+  ModelBuilder m;
+  const ir::Dim height = m.module.dims.symbol("h"), width = m.module.dims.symbol("w");
+  const auto x = m.input("x", {m.module.dims.symbol("n"), 36, height, width});
+  m.output(m.add(Op::kConv, {x, m.parameter({36, 4, 3, 3}), m.parameter({36})},
+                 {{"strides", std::vector<int64_t>{2, 1}},
+                  {"pads", std::vector<int64_t>{1, 1, 1, 1}},
+                  {"dilations", std::vector<int64_t>{1, 1}},
+                  {"groups", int64_t{9}}}));
+  expect_native_equals_reference(m.module, {{2, 36, 9, 14}});
+  expect_native_equals_reference(m.module, {{1, 36, 4, 3}});
 }
 
 }  // namespace

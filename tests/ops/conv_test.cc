@@ -91,6 +91,28 @@ TEST(Conv, PackedFiltersGiveTheSame) {
   }
 }
 
+TEST(Conv, DiagonalFiltersGiveTheSame) {
+  const Case groups[] = {
+      {.x = {2, 8, 4, 3}, .w = {8, 2, 3, 3}, .pads = {1, 1, 1, 1}, .groups = 4},
+      {.x = {1, 12, 3, 4}, .w = {12, 6, 2, 1}, .groups = 2},
+      {.x = {1, 9, 3, 3}, .w = {9, 3, 3, 1}, .pads = {1, 0, 1, 0}, .groups = 3},
+      {.x = {1, 7, 3, 3}, .w = {7, 1, 2, 2}, .groups = 7},
+      {.x = {1, 5, 3, 3}, .w = {5, 5, 2, 2}},
+  };
+  for (const Case& c : groups) {
+    const Tensor x = random_tensor(DType::kFloat32, c.x, 1),
+                 w = random_tensor(DType::kFloat32, c.w, 2);
+    for (const int64_t width : {1, 4, 8}) {
+      const ir::Attrs form = {{"width", width}, {"groups", c.groups}, {"diagonal", true}};
+      ir::Attrs attrs = c.attrs();
+      attrs.set("packed", width);
+      attrs.set("channels", c.w[0]);
+      check(Op::kConv, {x, evaluate(Op::kPackFilter, {w}, form)}, attrs,
+            {convolve(c, x, w, nullptr)});
+    }
+  }
+}
+
 TEST(Conv, EveryDType) {
   const Case c{.x = {1, 2, 4, 5}, .w = {3, 2, 2, 3}, .pads = {1, 1, 0, 1}};
   for (DType dtype :
@@ -123,9 +145,32 @@ TEST(Conv, PacksFilters) {
   const Tensor w = floats({3, 2, 1, 2}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
   check(Op::kPackFilter, {w}, {{"width", int64_t{2}}, {"groups", int64_t{1}}},
         {floats({1, 2, 1, 2, 2, 2}, {1, 5, 3, 7, 2, 6, 4, 8, 9, 0, 11, 0, 10, 0, 12, 0})});
-  const Tensor depthwise = floats({3, 1, 1, 2}, {1, 2, 3, 4, 5, 6});
-  check(Op::kPackFilter, {depthwise}, {{"width", int64_t{2}}, {"groups", int64_t{3}}},
-        {floats({1, 2, 3}, {1, 3, 5, 2, 4, 6})});
+}
+
+TEST(Conv, PacksDiagonals) {
+  const auto packs = [](const Tensor& w, int64_t width, int64_t groups, const Tensor& packed) {
+    check(Op::kPackFilter, {w}, {{"width", width}, {"groups", groups}, {"diagonal", true}},
+          {packed});
+  };
+  // Depthwise: the diagonal of each tap.
+  packs(floats({3, 1, 1, 2}, {1, 2, 3, 4, 5, 6}), 2, 3,
+        floats({2, 1, 1, 2, 2}, {1, 3, 2, 4, 5, 0, 6, 0}));
+  // Two matrices beside each other, a lane unused.
+  packs(floats({4, 2, 1}, {11, 12, 21, 22, 33, 34, 43, 44}), 5, 2,
+        floats({1, 2, 1, 5}, {11, 22, 33, 44, 0, 21, 12, 43, 34, 0}));
+  // A matrix of two blocks of columns and two of rows.
+  packs(floats({4, 4, 1}, {11, 12, 13, 14, 21, 22, 23, 24, 31, 32, 33, 34, 41, 42, 43, 44}), 2, 1,
+        floats({2, 4, 1, 2}, {11, 22, 13, 24, 21, 12, 23, 14, 31, 42, 33, 44, 41, 32, 43, 34}));
+}
+
+TEST(Conv, PacksNothing) {
+  const ir::TensorType w{DType::kFloat32, {0, 0, 3, 3}};
+  ir::Dims dims;
+  const ops::Inferred result =
+      testing::infer(Op::kPackFilter, {&w},
+                     {{"width", int64_t{4}}, {"groups", int64_t{1}}, {"diagonal", true}}, dims);
+  ASSERT_TRUE(result) << result.error();
+  EXPECT_EQ(result->front(), (ir::TensorType{DType::kFloat32, {0, 0, 3, 3, 4}}));
 }
 
 TEST(Conv, SymbolicDims) {
@@ -163,6 +208,9 @@ TEST(Conv, SaysWhatIsWrong) {
   still.strides = {0, 1};
   EXPECT_EQ(error({1, 3, 8, 8}, {4, 3, 3, 3}, still.attrs()),
             "kernel [3, 3], strides [0, 1] and dilations [1, 1] must be positive");
+  EXPECT_EQ(testing::error_of(Op::kPackFilter, {Tensor(DType::kFloat32, {6, 2, 3, 3})},
+                              {{"width", int64_t{4}}, {"groups", int64_t{2}}, {"diagonal", true}}),
+            "groups of 2 input and 3 output channels have no diagonals");
 }
 
 }  // namespace

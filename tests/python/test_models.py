@@ -47,6 +47,39 @@ class Shuffle(nn.Module):
         return x.view(batch, 2, channels // 2, height, width).transpose(1, 2).reshape(batch, channels, height, width)
 
 
+class Grouped(nn.Module):
+    """Convolutions in groups of few channels, strided and dilated ones too."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(24, 48, 1),
+            nn.Conv2d(48, 48, 3, padding=1, groups=24),
+            nn.ReLU(),
+            nn.Conv2d(48, 48, 3, padding=1, groups=12),
+            nn.BatchNorm2d(48),
+            nn.ReLU(),
+            nn.Conv2d(48, 48, 3, stride=2, padding=1, groups=6),
+            nn.Hardswish(),
+            nn.Conv2d(48, 48, (3, 5), padding=2, dilation=(2, 1), groups=3),
+            nn.Conv2d(48, 48, 3, stride=(1, 2), padding=1, groups=2),
+        )
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+class Grouped1d(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv1d(40, 40, 5, padding=2, groups=10), nn.GELU(), nn.Conv1d(40, 40, 3, stride=2, groups=5), nn.Conv1d(40, 80, 3, dilation=3, groups=5)
+        )
+
+    def forward(self, x):
+        return self.layers(x)
+
+
 class Attention(nn.Module):
     """A pre-norm transformer block with a causal mask."""
 
@@ -100,6 +133,8 @@ CASES = {
     "simple_cnn": (models.SimpleCNN, [(2, 1, 26, 26)]),
     "bottleneck": (Bottleneck, [(1, 8, 13, 15)]),
     "shuffle": (Shuffle, [(2, 8, 6, 6)]),
+    "grouped": (Grouped, [(2, 24, 17, 22)]),
+    "grouped_1d": (Grouped1d, [(2, 40, 31)]),
     "attention": (Attention, [(2, 9, 32)]),
     "lstm": (lambda: Recurrent(nn.LSTM), [(3, 7, 6)]),
     "gru": (lambda: Recurrent(nn.GRU), [(3, 7, 6)]),

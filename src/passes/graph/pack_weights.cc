@@ -58,8 +58,9 @@ ValueId filter_matrices(ir::Module& module, NodeId id, const Add& add) {
 }
 
 /// Puts the packing before the node, as new nodes at the end of the graph.
-void pack(ir::Module& module, NodeId id, int64_t width) {
+void pack(ir::Module& module, NodeId id, schedule::Packing packing) {
   const ir::Node node = module.node(id);
+  const int64_t width = packing.width;
   const int operand = weight_operand(node);
   const Add add = [&](Op op, ValueId value, ir::Attrs attrs) {
     auto made = ops::add(module, op, {value}, std::move(attrs), node.origin);
@@ -77,8 +78,9 @@ void pack(ir::Module& module, NodeId id, int64_t width) {
     packed = add(Op::kTranspose, gates, {{"perm", std::vector<int64_t>{0, 2, 1}}});
     packed = add(Op::kPackMatrix, packed, {{"width", width}});
   } else if (node.op == Op::kConv) {
-    packed =
-        add(Op::kPackFilter, weight, {{"width", width}, {"groups", node.attrs.integer("groups")}});
+    ir::Attrs attrs = {{"width", width}, {"groups", node.attrs.integer("groups")}};
+    if (packing.diagonal) attrs.set("diagonal", true);
+    packed = add(Op::kPackFilter, weight, std::move(attrs));
     module.node(id).attrs.set("channels", dims[0].value());
   } else if (node.op == Op::kConvTranspose) {
     packed = add(Op::kPackMatrix, filter_matrices(module, id, add), {{"width", width}});
@@ -106,9 +108,11 @@ void pack_weights(ir::Module& module, const Target& target) {
     const int operand = weight_operand(node);
     const NodeId weight = operand >= 0 ? module.producer(node.inputs[operand]) : NodeId();
     const bool packs = !all && weight && constant.contains(weight) && !is_packed(module, node);
-    if (const int width = packs ? schedule::packed_width(module, node, target) : 0; width > 0) {
+    const auto packing =
+        packs ? schedule::choose_packing(module, node, target) : schedule::Packing();
+    if (packing.width > 0) {
       const size_t before = module.graph.nodes.size();
-      pack(module, id, width);
+      pack(module, id, packing);
       for (size_t i = before; i < module.graph.nodes.size(); ++i) {
         order.push_back(module.graph.nodes[i]);
         constant.insert(order.back());
