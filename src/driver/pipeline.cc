@@ -19,6 +19,7 @@
 #include "passes/graph/fold_constants.h"
 #include "passes/graph/fold_normalisation.h"
 #include "passes/graph/group.h"
+#include "passes/graph/merge_matmuls.h"
 #include "passes/graph/pack_weights.h"
 #include "passes/graph/place.h"
 #include "passes/graph/recognise.h"
@@ -70,6 +71,7 @@ constexpr Step kSteps[] = {
     {"fold-normalisation", false, [](State& s) { passes::fold_normalisation(s.module); return ok(); }},
     {"common-subexpressions", false, [](State& s) { passes::common_subexpressions(s.module); return ok(); }},
     {"split-recurrent", false, [](State& s) { passes::split_recurrent(s.module); return ok(); }},
+    {"merge-matmuls", false, [](State& s) { passes::merge_matmuls(s.module, s.target); return ok(); }},
     // Weights: in the order in which kernels read them, all work on them in a graph of its own.
     {"winograd", false, [](State& s) { passes::use_winograd(s.module, s.target); return ok(); }},
     {"pack-weights", false, [](State& s) { passes::pack_weights(s.module, s.target); return ok(); }},

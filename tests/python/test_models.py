@@ -98,6 +98,26 @@ class Attention(nn.Module):
         return x + self.mlp(self.norm2(x))
 
 
+class GroupedAttention(nn.Module):
+    """Queries, keys and values from layers of their own, heads that share keys, and a gated MLP."""
+
+    def __init__(self, width=32, heads=4, groups=2):
+        super().__init__()
+        self.heads, self.groups, self.size = heads, groups, width // heads
+        self.q, self.k = nn.Linear(width, width), nn.Linear(width, groups * self.size, bias=False)
+        self.v, self.out = nn.Linear(width, groups * self.size), nn.Linear(width, width)
+        self.gate, self.up, self.down = nn.Linear(width, 48), nn.Linear(width, 48), nn.Linear(48, width)
+
+    def forward(self, x):
+        batch, steps, width = x.shape
+        q = self.q(x).view(batch, steps, self.heads, self.size).transpose(1, 2)
+        k, v = (layer(x).view(batch, steps, self.groups, self.size).transpose(1, 2) for layer in (self.k, self.v))
+        k, v = (t.repeat_interleave(self.heads // self.groups, 1) for t in (k, v))
+        y = nn.functional.scaled_dot_product_attention(q, k, v)
+        x = x + self.out(y.transpose(1, 2).reshape(batch, steps, width))
+        return x + self.down(nn.functional.silu(self.gate(x)) * self.up(x))
+
+
 class Recurrent(nn.Module):
     def __init__(self, cell):
         super().__init__()
@@ -136,6 +156,7 @@ CASES = {
     "grouped": (Grouped, [(2, 24, 17, 22)]),
     "grouped_1d": (Grouped1d, [(2, 40, 31)]),
     "attention": (Attention, [(2, 9, 32)]),
+    "grouped_attention": (GroupedAttention, [(2, 9, 32)]),
     "lstm": (lambda: Recurrent(nn.LSTM), [(3, 7, 6)]),
     "gru": (lambda: Recurrent(nn.GRU), [(3, 7, 6)]),
     "decoder": (Decoder, [(1, 6, 5, 7), (1, 4, 10, 14)]),
