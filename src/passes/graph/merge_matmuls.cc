@@ -54,8 +54,6 @@ class Merger {
   }
   bool is_output(ValueId value) const { return contains(module_.graph.outputs, value); }
 
-  // ---- What can be merged ----
-
   /// Products of one value, each made before a kernel reads what an earlier one gives: no memory is
   /// held for a reader that comes much later.
   std::vector<Parts> find() {
@@ -158,8 +156,6 @@ class Merger {
     }
     return first;
   }
-
-  // ---- Merging ----
 
   ValueId add(Op op, std::vector<ValueId> inputs, ir::Attrs attrs = {}) {
     auto made = ops::add(module_, op, std::move(inputs), std::move(attrs), origin_);
