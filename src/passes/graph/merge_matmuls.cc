@@ -82,7 +82,7 @@ class Merger {
     if (node.op != Op::kMatMul || node.attrs.has("packed")) return std::nullopt;
     const ValueId left = node.inputs[0], weight = node.inputs[1];
     if (constant_.contains(left) || !constant_.contains(weight) || dims(weight).size() != 2 ||
-        schedule::packed_width(module_, node, target_) == 0) {
+        schedule::choose_packing(module_, node, target_).width == 0) {
       return std::nullopt;
     }
     Part part{id, {}, node.outputs[0]};
