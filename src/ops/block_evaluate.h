@@ -22,7 +22,7 @@ struct BlockOperands {
 /// Computes one expression that is neither a leaf nor a load. `operand` is the dtype of the
 /// operands (of a select: of its branches), `result` of the result.
 void evaluate_block(ir::ExprKind kind, ir::DType operand, ir::DType result,
-                    const BlockOperands& block);
+                    const BlockOperands& operands);
 
 /// The same for a constant: kBlockElements elements.
 void fill_block(const ir::Expr& constant, std::byte* target);

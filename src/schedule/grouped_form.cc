@@ -24,8 +24,8 @@ double efficiency(const Diagonals& diagonals, int64_t taps, int lanes) {
 double panel_efficiency(int64_t group, int lanes) {
   constexpr double kShort = 24;
   const int64_t half = std::max(1, lanes / 2);
-  const auto used =
-      static_cast<double>(group) / static_cast<double>((group + half - 1) / half * half);
+  const int64_t computed = (group + half - 1) / half * half;
+  const auto used = static_cast<double>(group) / static_cast<double>(computed);
   const auto depth = static_cast<double>(group * group);
   return used * depth / (depth + kShort);
 }
