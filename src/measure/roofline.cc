@@ -11,6 +11,8 @@
 namespace tenon::measure {
 namespace {
 
+constexpr int64_t kBlock = 512;  // bytes that load_block reads
+
 #if defined(__x86_64__)
 
 constexpr int kChains = 10;  // latency 4 times two units, and some to spare
@@ -42,14 +44,11 @@ bool can_multiply_add(int vector_bytes) {
                             : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 }
 
-constexpr int64_t kBlock = 512;
-
 #define TENON_LOAD(v, n, at) "vmovups " #at "(%0), %%" v n "\n"
 #define TENON_LOAD_256(v, first) \
   TENON_LOAD(v, "0", first)      \
   TENON_LOAD(v, "1", 64 + first) TENON_LOAD(v, "2", 128 + first) TENON_LOAD(v, "3", 192 + first)
 
-/// Loads kBlock bytes.
 void load_block(const std::byte* from, int vector_bytes) {
   if (vector_bytes == 64) {
     asm volatile(TENON_LOAD_256("zmm", 0) TENON_LOAD_256("zmm", 256)::"r"(from)
@@ -64,7 +63,6 @@ void load_block(const std::byte* from, int vector_bytes) {
 #else
 
 constexpr int kChains = 0;
-constexpr int64_t kBlock = 512;
 void multiply_add(int64_t, int) {}
 void load_block(const std::byte*, int) {}
 bool can_multiply_add(int) { return false; }

@@ -6,6 +6,7 @@
 
 #include "base/contains.h"
 #include "ops/op.h"
+#include "passes/graph/readers.h"
 #include "schedule/recipe.h"
 
 namespace tenon::passes {
@@ -38,13 +39,7 @@ bool stands_side_by_side(const ir::Node& pool) {
 class Grouper {
  public:
   Grouper(Module& module, const Target& target, const GroupOptions& options)
-      : module_(module), target_(target), options_(options) {
-    readers_.resize(module.value_count());
-    for (NodeId node : module.graph.nodes) {
-      for (ValueId input : module.node(node).inputs) {
-        if (input) readers_[input.index].push_back(node);
-      }
-    }
+      : module_(module), target_(target), options_(options), readers_(readers_of(module)) {
     for (ValueId output : module.graph.outputs) is_output_.insert(output);
     for (const ir::ReadSize& read : module.read_sizes) is_output_.insert(read.value);
     for (size_t i = 0; i < module.graph.nodes.size(); ++i) position_[module.graph.nodes[i]] = i;

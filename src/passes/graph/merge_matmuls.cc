@@ -8,6 +8,7 @@
 #include "ops/op.h"
 #include "ops/view.h"
 #include "passes/graph/constant_work.h"
+#include "passes/graph/readers.h"
 #include "schedule/recipe.h"
 
 namespace tenon::passes {
@@ -30,14 +31,9 @@ using Parts = std::vector<Part>;
 class Merger {
  public:
   Merger(ir::Module& module, const Target& target)
-      : module_(module), target_(target), constant_(module), readers_(module.value_count()) {
+      : module_(module), target_(target), constant_(module), readers_(readers_of(module)) {
     const std::vector<NodeId>& nodes = module.graph.nodes;
-    for (size_t i = 0; i < nodes.size(); ++i) {
-      position_[nodes[i]] = i;
-      for (ValueId input : module.node(nodes[i]).inputs) {
-        if (input) readers_[input.index].push_back(nodes[i]);
-      }
-    }
+    for (size_t i = 0; i < nodes.size(); ++i) position_[nodes[i]] = i;
   }
 
   void run() {

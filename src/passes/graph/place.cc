@@ -10,6 +10,7 @@
 #include "ops/op.h"
 #include "ops/view.h"
 #include "passes/graph/group.h"
+#include "passes/graph/readers.h"
 #include "schedule/recipe.h"
 
 namespace tenon::passes {
@@ -52,7 +53,7 @@ class Placer {
 
   void run() {
     split_outputs();
-    find_readers();
+    readers_ = readers_of(module_);
     find_wishes();
     find_parents();
     placements().resize(module_.value_count());
@@ -99,15 +100,6 @@ class Placer {
   bool has_kernel(NodeId node) const {
     const ops::Traits& traits = ops::operator_of(module_.node(node).op).traits;
     return !traits.leaf && !traits.view && module_.node(node).op != Op::kConcat;
-  }
-
-  void find_readers() {
-    readers_.assign(module_.value_count(), {});
-    for (NodeId node : module_.graph.nodes) {
-      for (ValueId input : module_.node(node).inputs) {
-        if (input) readers_[input.index].push_back(node);
-      }
-    }
   }
 
   /// What the recipes that read a value directly would like its memory to be.

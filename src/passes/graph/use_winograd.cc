@@ -45,10 +45,7 @@ int64_t allowance(const ir::Module& module) {
   for (ir::NodeId id : module.graph.nodes) {
     const ir::Node& node = module.node(id);
     if (!ops::operator_of(node.op).traits.leaf) continue;
-    const ir::TensorType& type = module.value(node.outputs[0]).type;
-    int64_t bytes = ir::size_of(type.dtype);
-    for (const ir::Dim dim : type.dims) bytes *= dim.value();
-    weights += bytes;
+    weights += std::ssize(module.data(node.attrs.data("data")).bytes);
   }
   return std::max(kAlways, weights / kShare);
 }
