@@ -27,7 +27,8 @@ concept Number = Real<T> || (std::integral<T> && !std::same_as<T, bool>);
 
 double math(ExprKind kind, double x) {
   switch (kind) {
-    case kExp: return std::exp(x);
+    case kExp:
+    case kSoftmaxExp: return std::exp(x);
     case kExpm1: return std::expm1(x);
     case kLog: return std::log(x);
     case kLog1p: return std::log1p(x);

@@ -194,7 +194,8 @@ void attention_loops(ir::LoopScope& scope) {
   builder.loop(
       "j", visible,
       [&](E j) {
-        const E power = builder.let("power", builder.unary(ir::ExprKind::kExp, scores[j] - shift));
+        const E power =
+            builder.let("power", builder.unary(ir::ExprKind::kSoftmaxExp, scores[j] - shift));
         scores.set(j, power);
         builder.assign(sum, sum + power);
       },

@@ -51,7 +51,7 @@ void line_loops(ir::LoopScope& scope, int axis, std::span<const E> extents, std:
   ir::LoopBuilder& builder = scope.builder();
   const ir::DType dtype = ir::compute_type(scope.result_type(0).dtype);
   const bool log = scope.attrs().flag("log");
-  const auto exp = [&](E x) { return builder.unary(ir::ExprKind::kExp, x); };
+  const auto exp = [&](E x) { return builder.unary(ir::ExprKind::kSoftmaxExp, x); };
   const auto for_each = [&](const std::function<void(E)>& body) {
     loop_over(builder, extents, std::vector{axis}, index, ir::LoopKind::kVector,
               [&] { body(index[axis]); });
@@ -80,7 +80,7 @@ void row_loops(ir::LoopScope& scope, int axis, int inner, std::span<const E> ext
   ir::LoopBuilder& builder = scope.builder();
   const ir::DType dtype = ir::compute_type(scope.result_type(0).dtype);
   const bool log = scope.attrs().flag("log");
-  const auto exp = [&](E x) { return builder.unary(ir::ExprKind::kExp, x); };
+  const auto exp = [&](E x) { return builder.unary(ir::ExprKind::kSoftmaxExp, x); };
   const auto for_each = [&](std::vector<int> axes, const std::function<void(E)>& body) {
     loop_over(builder, extents, axes, index, ir::LoopKind::kVector, [&] { body(index[inner]); });
   };

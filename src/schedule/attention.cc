@@ -342,8 +342,8 @@ class Loops {
       const E greatest = greatest_[v];
       shifts.push_back(b_.let("shift", b_.select(greatest == none, zero, greatest)));
       if (one_block_) continue;
-      const E factor =
-          b_.select(before[v] == none, zero, b_.unary(ExprKind::kExp, before[v] - shifts[v]));
+      const E factor = b_.select(before[v] == none, zero,
+                                 b_.unary(ExprKind::kSoftmaxExp, before[v] - shifts[v]));
       const E kept = b_.let("kept", factor);
       b_.store(factor_, b_.integer(v * lanes_), kept);
       b_.assign(sums_[v], sums_[v] * kept);
@@ -352,7 +352,7 @@ class Loops {
       for (int v = 0; v < vectors_; ++v) {
         const E at = key * width_ + v * lanes_;
         const E score = b_.load(scores_, at, lanes_);
-        const E power = b_.let("power", b_.unary(ExprKind::kExp, score - shifts[v]));
+        const E power = b_.let("power", b_.unary(ExprKind::kSoftmaxExp, score - shifts[v]));
         b_.store(scores_, at, power);
         b_.assign(sums_[v], sums_[v] + power);
       }

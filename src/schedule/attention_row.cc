@@ -145,7 +145,7 @@ class Loops {
     const R sum = b_.let_register("sum", b_.literal(0, type_));
     b_.loop("key", b_.integer(0), padded, lanes_, [&](E key) {
       const E score = b_.load(scores_, key, lanes_);
-      const E power = b_.let("power", b_.unary(ExprKind::kExp, score - shift));
+      const E power = b_.let("power", b_.unary(ExprKind::kSoftmaxExp, score - shift));
       b_.store(scores_, key, power);
       b_.assign(sum, sum + power);
     });

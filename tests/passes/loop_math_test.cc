@@ -133,7 +133,8 @@ constexpr Budget kBudgets[] = {
 template <class Wide>
 Wide reference(ExprKind kind, Wide x) {
   switch (kind) {
-    case ExprKind::kExp: return std::exp(x);
+    case ExprKind::kExp:
+    case ExprKind::kSoftmaxExp: return std::exp(x);
     case ExprKind::kExpm1: return std::expm1(x);
     case ExprKind::kLog: return std::log(x);
     case ExprKind::kLog1p: return std::log1p(x);
@@ -155,6 +156,13 @@ Wide reference(ExprKind kind, Wide x) {
   }
 }
 
+/// Whether what the function gives for x is not told, or may be 0 where the result is denormal.
+template <class T>
+bool is_free(ExprKind kind, T x, T y) {
+  if (kind != ExprKind::kSoftmaxExp) return false;
+  return x > 0 || (y == 0 && std::exp(x) < std::numeric_limits<T>::min());
+}
+
 bool is_periodic(ExprKind kind) {
   return kind == ExprKind::kSin || kind == ExprKind::kCos || kind == ExprKind::kTan;
 }
@@ -168,6 +176,7 @@ TEST_P(Math, Float32StaysWithinItsBudget) {
   double worst = 0;
   float worst_at = 0;
   for (size_t i = 0; i < x.size(); ++i) {
+    if (is_free(kind, x[i], y[i])) continue;
     if (is_periodic(kind) && std::abs(x[i]) > 0x1p45f && std::isfinite(x[i])) {
       EXPECT_TRUE(std::isfinite(y[i]) && (kind == ExprKind::kTan || std::abs(y[i]) <= 1)) << x[i];
       continue;
@@ -196,6 +205,7 @@ TEST_P(Math, Float64IsAccurate) {
   std::vector<double> y = run(kind, x);
   double worst = 0, worst_at = 0;
   for (size_t i = 0; i < x.size(); ++i) {
+    if (is_free(kind, x[i], y[i])) continue;
     if (is_periodic(kind) && std::isfinite(x[i]) && std::abs(x[i]) > 0x1p30) {
       EXPECT_TRUE(std::isfinite(y[i]) && (kind == ExprKind::kTan || std::abs(y[i]) <= 1)) << x[i];
       continue;
@@ -212,6 +222,11 @@ TEST_P(Math, Float64IsAccurate) {
 
 INSTANTIATE_TEST_SUITE_P(Loops, Math, ::testing::ValuesIn(kBudgets),
                          [](const auto& info) { return std::string(to_string(info.param.kind)); });
+
+TEST(Exponential, OfSoftmaxIsZeroWhereOthersAreDenormal) {
+  const std::vector<float> x = {-87.7f, -88.5f, -96.0f, -100.0f, -103.9f, -1e4f, -3.4e38f, -kInf32};
+  EXPECT_EQ(run(ExprKind::kSoftmaxExp, x), std::vector<float>(x.size(), 0.0f));
+}
 
 TEST(Exponential, PlusOneIsWithinTwoUlp) {
   const std::vector<float> x = sample_of_f32();

@@ -24,6 +24,7 @@ class ExpandMath : public Rewriter {
         if (const Expr* exp = exponential_plus_one(expr)) return expand_exp_plus_one(get(exp->a));
         break;
       case ExprKind::kExp: return expand_exp(get(expr.a));
+      case ExprKind::kSoftmaxExp: return expand_softmax_exp(get(expr.a));
       case ExprKind::kExpm1: return expand_expm1(get(expr.a));
       case ExprKind::kLog: return expand_log(get(expr.a));
       case ExprKind::kLog1p: return expand_log1p(get(expr.a));

@@ -11,6 +11,8 @@ namespace tenon::passes {
 
 // exponential.cc
 ir::E expand_exp(ir::E x);
+/// e^x for x <= 0; 0 where it is denormal, but for a sliver below the smallest normal number.
+ir::E expand_softmax_exp(ir::E x);
 /// e^x + 1, with fewer steps than both one after the other.
 ir::E expand_exp_plus_one(ir::E x);
 ir::E expand_expm1(ir::E x);

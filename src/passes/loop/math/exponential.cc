@@ -66,6 +66,13 @@ E expand_exp(E x, E low) {
   return scale(m + 1.0, n);
 }
 
+// At the lower limit n is so small that 2^n has an exponent field of 0: it is zero.
+E expand_softmax_exp(E x) {
+  auto [n, m] = reduce(x.builder->max(constant(x, is_f32(x) ? -88.03 : -709.1), x));
+  const E power = power_of_two(n, x.type().dtype);
+  return fma(power, m, power);
+}
+
 E half_exp(E x) {
   auto [n, m] = reduce(is_f32(x) ? clamp(x, -105, 90) : clamp(x, -747, 711));
   return scale(m + 1.0, n - 1);

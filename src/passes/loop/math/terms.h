@@ -36,7 +36,7 @@ ir::E copy_sign(ir::E magnitude, ir::E sign);
 /// c[0] + c[1] x + c[2] x^2 + ..., by Horner's rule with fma.
 ir::E polynomial(ir::E x, Coefficients coefficients);
 
-/// 2^n in `dtype` for an i32 n whose power is a normal number.
+/// 2^n in `dtype` for an i32 n whose power is a normal number; 0 for the n below those.
 ir::E power_of_two(ir::E n, ir::DType dtype);
 
 /// `value`, but x itself where |x| is so small that f(x) rounds to x; keeps -0 and denormals.
