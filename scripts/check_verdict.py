@@ -5,8 +5,8 @@
 
 FOLDER holds NAME.onnx, NAME.pt (a pickled module, which is trusted) and NAME.npz. `python BENCH.py --worker ENGINE
 NAME.onnx THREADS` is a process that loads a model, prints a line about itself, and then answers each line with a number
-of calls by {"times": [seconds, ...]}; its engines are `eager` and `tenon`. Fifteen rounds of it come before the verdict and
-fifteen after, each with new processes, so that they are at least half a minute apart, as the verdict's own epochs are.
+of calls by {"times": [seconds, ...]}; its engines are `eager` and `tenon`. Thirty rounds of it come before the verdict and
+thirty after, at least half a minute apart, in three pairs of processes each; the verdict's epochs lie between.
 
 Prints a line for each model: both answers with their 95 % intervals, and whether they agree (the same class, and
 intervals that overlap). Exit code 1 when one disagrees.
@@ -24,7 +24,7 @@ import time
 from tenon.verdict.decide import compare
 from tenon.verdict.words import times
 
-ROUNDS, APART, TURN = 15, 30.0, 0.1
+STARTS, ROUNDS, APART, TURN = 3, 10, 30.0, 0.1
 ENGINES = ("eager", "tenon")
 
 
@@ -78,7 +78,7 @@ def take_rounds(workers):
 def verdict(model, bench, threads):
     """Classes of pickled modules lie beside the benchmark."""
     command = [sys.executable, "-m", "tenon.verdict", model.with_suffix(".pt"), "--trust-pickle", "--inputs", model.with_suffix(".npz")]
-    command += ["--threads", threads, "--apart", APART, "--causes", 0, "--json"]
+    command += ["--threads", threads, "--causes", 0, "--json"]
     paths = filter(None, [os.environ.get("PYTHONPATH"), str(pathlib.Path(bench).resolve().parent)])
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=environment)
@@ -90,12 +90,12 @@ def verdict(model, bench, threads):
 
 def check(model, bench, threads):
     """The verdict and the benchmark's comparison."""
-    first = epoch(bench, model, threads)
+    epochs = [epoch(bench, model, threads) for _ in range(STARTS)]
     begin = time.monotonic()
     found = verdict(model, bench, threads)
     time.sleep(max(0.0, APART - (time.monotonic() - begin)))
-    second = epoch(bench, model, threads)
-    return found, compare([first["eager"], second["eager"]], [first["tenon"], second["tenon"]])
+    epochs += [epoch(bench, model, threads) for _ in range(STARTS)]
+    return found, compare(*([rounds[engine] for rounds in epochs] for engine in ENGINES))
 
 
 def main():

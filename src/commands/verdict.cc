@@ -153,11 +153,11 @@ void add_verdict(CLI::App& app, Common& common, Action& chosen) {
   command.add_option("--threads", arguments->compile.threads,
                      "Threads for each engine (default: as many as there are)");
   command.add_option("--seconds", arguments->seconds,
-                     "How long to measure each engine in each epoch (default: 2)");
+                     "How long to measure each engine in each epoch (default: 1)");
   command.add_option("--epochs", arguments->epochs,
-                     "Spells of measuring, apart in time (default: 2)");
+                     "Spells of measuring, each with new processes (default: 6)");
   command.add_option("--apart", arguments->apart,
-                     "Seconds between two epochs at least (default: 3)");
+                     "Seconds between two epochs at least (default: 0)");
   command.add_option("--causes", arguments->causes,
                      "Seconds to look for causes (default: 20; 0: none)");
   command.add_flag("--thorough", arguments->thorough,

@@ -23,7 +23,7 @@ from onnx import TensorProto, helper
 
 import tenon
 from tenon import _engines, peer
-from tenon.verdict import decide, machine, options, probes
+from tenon.verdict import decide, machine, options, probes, rounds
 from tenon.verdict.children import Children, EngineFailed
 from tenon.verdict.judge import judge
 from tenon.verdict.measure import measure
@@ -70,6 +70,20 @@ def test_intervals_hold_the_median_as_often_as_they_say():
         interval = decide.median_interval([generator.expovariate(1) for _ in range(20)])
         held += interval.low <= math.log(2) <= interval.high
     assert 0.94 < held / 2000 < 0.99  # 95.9 % by the binomial distribution
+
+
+def test_processes_that_differ_do_not_make_verdicts_contradict_each_other():
+    def verdict(epochs, seed):
+        generator = random.Random(seed)
+        processes = [math.exp(generator.gauss(0, 0.02)) for _ in range(epochs)]
+        engine = [samples(process, rounds.FEWEST_ROUNDS, 1, 0.003, generator.random())[0] for process in processes]
+        return decide.compare(engine, samples(1.0, rounds.FEWEST_ROUNDS, epochs, 0.003, generator.random())).ratio
+
+    def overlaps(epochs):
+        pairs = [(verdict(epochs, seed), verdict(2, 1000 + seed)) for seed in range(500)]
+        return sum(one.low <= two.high and two.low <= one.high for one, two in pairs) / len(pairs)
+
+    assert overlaps(options.Options.epochs) > 0.9 > overlaps(2)
 
 
 def test_noise_that_hides_a_difference_is_said():
@@ -173,7 +187,7 @@ class FakeSource:
 
 
 def verdict_of(source, **chosen):
-    chosen = {"threads": 1, "seconds": 0.0, "apart": 0.0, "causes": 600.0} | chosen
+    chosen = {"threads": 1, "seconds": 0.0, "causes": 600.0} | chosen
     roof = {"target": "made-up", "vector_bytes": 32, "flops_per_second": 1e11, "bytes_per_second": 1e10}
     with mock.patch.object(probes, "roofline", lambda *_: roof), mock.patch.object(probes, "empty_call", lambda *_: 4e-7):
         return judge(measure(lambda folder: source, options.Options(**chosen).checked(), lambda text: None))
@@ -406,7 +420,7 @@ def test_a_module_that_does_not_pickle():
         tenon.verdict(module, torch.ones(1, 2))
 
 
-QUICK = ("--seconds", 0, "--apart", 0, "--causes", 1, "--threads", 1)
+QUICK = ("--seconds", 0, "--epochs", 2, "--causes", 1, "--threads", 1)
 
 
 def command(*arguments):

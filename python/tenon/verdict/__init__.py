@@ -86,9 +86,9 @@ def verdict(
     *,
     against: Iterable[str] = (),
     threads: int = 0,
-    seconds: float = 2.0,
-    epochs: int = 2,
-    apart: float = 3.0,
+    seconds: float = 1.0,
+    epochs: int = 6,
+    apart: float = 0.0,
     causes: float = 20.0,
     tolerance: float | None = None,
     target: str = "native",
@@ -105,7 +105,7 @@ def verdict(
     against: other engines to measure too: eager, ort, openvino, inductor; for a module inductor.
     threads: how many each engine may use; 0: as many as this process may.
     seconds: how long each engine is measured in each epoch.
-    epochs, apart: how many, and how many seconds from one's end to the next's start at least.
+    epochs, apart: how many, each with new processes, and how many seconds from one's end to the next's start at least.
     causes: seconds to spend on causes; 0: none are looked for.
     tolerance: of outputs, relative to their largest value; by default by dtype.
     target, without, shapes: as `tenon.compile`'s.

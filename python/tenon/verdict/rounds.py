@@ -10,7 +10,7 @@ from .children import Child
 from .machine import Quiet, Watch
 
 TURN_SECONDS = 0.1
-FEWEST_ROUNDS = 16
+FEWEST_ROUNDS = 10
 PAUSE_SECONDS = 0.005  # threads of one engine that spin for more work go to sleep before the next is timed
 
 
