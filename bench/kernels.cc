@@ -119,6 +119,14 @@ constexpr Shape kShapes[] = {
 
 constexpr const char* kLayer = "layer";
 
+/// Numbers between -limit and limit that look random.
+void fill(ops::Tensor& tensor, float limit, uint32_t state) {
+  for (float& x : std::span(reinterpret_cast<float*>(tensor.bytes()), tensor.count())) {
+    state = state * 1664525 + 1013904223;
+    x = (static_cast<float>(state >> 8) / (1 << 23) - 1) * limit;
+  }
+}
+
 /// The layers of one shape as a model.
 class Layers {
  public:
@@ -150,21 +158,24 @@ class Layers {
 
  private:
   ir::ValueId layer(ir::ValueId x, int64_t in, int64_t out) {
-    if (shape_.is_matmul()) return add(ir::Op::kMatMul, {x, parameter({in, out})}, {});
+    if (shape_.is_matmul()) return add(ir::Op::kMatMul, {x, parameter({in, out}, in)}, {});
     if (shape_.is_recurrent()) {
       // The gates' products with the inputs take the places of both the input and its matrix.
       const bool is_lstm = shape_.gates == 4;
       ir::Attrs attrs = {{"hidden", out}, {"reverse", false}};
       if (!is_lstm) attrs.set("linear_before_reset", true);
       return add(is_lstm ? ir::Op::kLstm : ir::Op::kGru,
-                 {x, x, parameter({shape_.gates * out, out})}, attrs);
+                 {x, x, parameter({shape_.gates * out, out}, out)}, attrs);
     }
     const ir::Attrs attrs = {{"strides", std::vector<int64_t>(2, shape_.stride)},
                              {"pads", std::vector<int64_t>(4, shape_.pad())},
                              {"dilations", std::vector<int64_t>(2, 1)},
                              {"groups", shape_.groups}};
-    const ir::ValueId filter = parameter({out, in / shape_.groups, shape_.kernel, shape_.kernel});
-    return add(ir::Op::kRelu, {add(ir::Op::kConv, {x, filter, parameter({out})}, attrs)}, {});
+    const int64_t kernel = shape_.kernel, depth = in / shape_.groups;
+    const int64_t terms = depth * kernel * kernel;
+    const ir::ValueId filter = parameter({out, depth, kernel, kernel}, terms);
+    const ir::ValueId bias = parameter({out}, terms);
+    return add(ir::Op::kRelu, {add(ir::Op::kConv, {x, filter, bias}, attrs)}, {});
   }
 
   /// The node's first result.
@@ -175,14 +186,10 @@ class Layers {
     return module.node(*node).outputs.front();
   }
 
-  /// Small numbers that repeat, each parameter from another start: what they are costs no time.
-  ir::ValueId parameter(std::vector<int64_t> shape) {
+  /// Of so many terms in a sum, which is as large as they are: no layer makes numbers denormal.
+  ir::ValueId parameter(std::vector<int64_t> shape, int64_t terms) {
     ops::Tensor tensor(ir::DType::kFloat32, shape);
-    uint32_t state = ++parameters_;
-    for (float& x : std::span(reinterpret_cast<float*>(tensor.bytes()), tensor.count())) {
-      state = state * 1664525 + 1013904223;
-      x = (static_cast<float>(state >> 8) / (1 << 24) - 0.5F) * 0.1F;
-    }
+    fill(tensor, std::sqrt(3.0F / static_cast<float>(terms)), ++parameters_);
     const std::vector<ir::Dim> dims(shape.begin(), shape.end());
     const ir::DataId data = module.add_owned_data({tensor.dtype(), dims},
                                                   {tensor.bytes(), tensor.byte_count()}, "weights");
@@ -241,6 +248,7 @@ Cost measure_layers(const ir::Module& module, const Options& options) {
       nullptr, static_cast<uint32_t>(ir::DType::kFloat32), static_cast<uint32_t>(dims.size()), {}};
   std::ranges::transform(dims, input.dims, [](ir::Dim d) { return d.value(); });
   input = runtime(input);
+  fill(tensors.back(), 1, 0);
   std::vector<tenon_tensor> outputs(plan.output_count);
   check(tenon_infer(context.get(), &input, outputs.data(), &error) == TENON_OK, error);
   for (tenon_tensor& output : outputs) output = runtime(output);
