@@ -113,19 +113,18 @@ Result<void> parse_function(ir::TextCursor& cursor, CustomOperator& made) {
 
 /// What comes behind `->`.
 Result<void> parse_typed(ir::TextCursor& cursor, CustomOperator& made) {
-  const bool is_list = cursor.accept("(");
-  do {
-    TENON_TRY_DO(parse_output_type(cursor, made));
-  } while (is_list && cursor.accept(","));
-  if (is_list) TENON_TRY_DO(cursor.expect(")"));
-  TENON_TRY_DO(!is_list && cursor.sees("[") ? parse_tensor_expressions(cursor, made)
-                                            : parse_function(cursor, made));
   for (const CustomOperator::Operand& operand : made.operands) {
     if (operand.type.empty()) {
       return cursor.error(fmt::format("operand '{}' has no type", operand.name));
     }
   }
-  return {};
+  const bool is_list = cursor.accept("(");
+  do {
+    TENON_TRY_DO(parse_output_type(cursor, made));
+  } while (is_list && cursor.accept(","));
+  if (is_list) TENON_TRY_DO(cursor.expect(")"));
+  return !is_list && cursor.sees("[") ? parse_tensor_expressions(cursor, made)
+                                      : parse_function(cursor, made);
 }
 
 Result<void> parse_attributes(ir::TextCursor& cursor, CustomOperator& made) {

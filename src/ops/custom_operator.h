@@ -44,7 +44,7 @@ struct CustomOperator {
     std::string type;                  ///< "f32[n, c]"; empty of a formula
     std::vector<std::string> indices;  ///< of a tensor expression
     std::string expression;            ///< of a formula or a tensor expression
-    size_t begin = 0, at = 0;          ///< where that and its expression begin in the definition
+    size_t begin = 0, at = 0;          ///< where it and its expression begin in the definition
   };
   std::string name;              ///< "mine::swoosh"
   std::string definition;        ///< the text behind the name

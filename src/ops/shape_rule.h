@@ -1,5 +1,5 @@
-// The shape rule of a custom operator's definition: dims of operands and results as expressions over
-// names, which stand for sizes, and `$attribute`s that are whole numbers.
+// The shape rule of a custom operator's definition: dims of operands and results as expressions
+// over names, which stand for sizes, and `$attribute`s that are whole numbers.
 #pragma once
 
 #include <expected>

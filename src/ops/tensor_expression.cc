@@ -38,8 +38,8 @@ Evaluated evaluate(EvaluateContext& context) {
     operands.push_back({operand->dtype(), {operand->shape().begin(), operand->shape().end()}});
   }
   TENON_TRY(const auto expression,
-            read_tensor_expression(custom, custom.outputs.front(),
-                                   context.attrs.numbers("numbers"), operands));
+            read_tensor_expression(custom, custom.outputs.front(), context.attrs.numbers("numbers"),
+                                   operands));
   return evaluate_tensor_expression(*expression, custom, context);
 }
 

@@ -53,11 +53,7 @@ class Reader final : public ir::ExpressionScope {
   /// `tokens` are those of the output's expression.
   Reader(const CustomOperator& custom, const CustomOperator::Output& output,
          std::span<const double> numbers, std::span<const ir::TensorType> operands, Tokens& tokens)
-      : custom_(custom),
-        output_(output),
-        numbers_(numbers),
-        operands_(operands),
-        tokens_(tokens) {}
+      : custom_(custom), output_(output), numbers_(numbers), operands_(operands), tokens_(tokens) {}
 
   std::expected<void, std::string> name_sizes_and_indices();
   /// Throws ir::SyntaxError.

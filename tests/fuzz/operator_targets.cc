@@ -9,8 +9,8 @@
 namespace tenon::fuzz {
 namespace {
 
-/// The definition applied to operands as it wants them, each size being 3; nothing where it does not
-/// want any.
+/// The definition applied to operands as it wants them, each size being 3; nothing where it does
+/// not want any.
 std::optional<ir::Module> applied(const ops::CustomOperator& custom) {
   ir::Module module;
   std::vector<double> numbers;

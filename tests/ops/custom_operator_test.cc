@@ -74,11 +74,11 @@ TEST(CustomOperator, ACFunctionHasOneNodeForAllItsResults) {
   ir::Module module;
   const ir::Dim n = module.dims.symbol("n");
   const ir::ValueId x = module.add_input({DType::kFloat32, {n, 3}}, "x");
-  const auto made = add_node(
-      module, Op::kCFunction, {x},
-      {{"definition", "(x: f32[n, c]) -> (f32[c], i64[n, 2 * c], bool[]) = f in \"l.so\""},
-       {"numbers", std::vector<double>{}}},
-      {});
+  const auto made =
+      add_node(module, Op::kCFunction, {x},
+               {{"definition", "(x: f32[n, c]) -> (f32[c], i64[n, 2 * c], bool[]) = f in \"l.so\""},
+                {"numbers", std::vector<double>{}}},
+               {});
   ASSERT_TRUE(made) << made.error().text();
   std::vector<std::string> types;
   for (ir::ValueId output : module.node(*made).outputs) {

@@ -198,7 +198,8 @@ std::pair<int, int> checks(const std::string& definition, std::vector<int64_t> s
     for (int64_t size : shape) {
       type.dims.push_back(known ? ir::Dim(size) : dims.symbol(fmt::format("s{}", size)));
     }
-    const auto read = ops::read_tensor_expression(*custom, custom->outputs.front(), {}, std::array{type});
+    const auto read =
+        ops::read_tensor_expression(*custom, custom->outputs.front(), {}, std::array{type});
     EXPECT_TRUE(read) << read.error();
     int checks = 0;
     for (const auto& leaf : (*read)->leaves) {
@@ -260,7 +261,7 @@ TEST(TensorExpression, WhatIsWrongIsSaidWithItsPlace) {
   EXPECT_EQ(told("(x: f32[n]) -> f32[n][n] = x[n]"), "'n' is an index and something else, too");
   EXPECT_EQ(told("(x: f32[x]) -> f32[x][i] = x[i]"), "'x' is a size and an operand");
   EXPECT_EQ(told("(x: f32[n]) -> f32[m][i] = x[i]"), "no operand before shows the size 'm'");
-  EXPECT_EQ(told("(x) -> f32[n][i] = x[i]"), "line 1, column 20: operand 'x' has no type");
+  EXPECT_EQ(told("(x) -> f32[n][i] = x[i]"), "line 1, column 8: operand 'x' has no type");
   EXPECT_EQ(told("(x: f32[n]) -> f32[n][i] = x[i]" + std::string(5000, '+')),
             "line 1, column 28: an expression of more than 4096 words at 'x'");
 }

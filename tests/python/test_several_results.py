@@ -187,7 +187,7 @@ def test_the_command_line_checks_it_against_reference_evaluation(tmp_path, defin
     x, (function, attributes) = inputs(), OPERATORS[op]
     wanted = function(x, *attributes.values())
     onnx_model(tmp_path / "net.onnx", op, list("abc")[: len(wanted)], **attributes)
-    for more in ([], ["--checked"]):
+    for more in ([], ["--checked"], ["--layers"]):
         subprocess.run([TENON, "check", tmp_path / "net.onnx", "--shape", "n=4", *options, *more], check=True)
     subprocess.run([TENON, "compile", tmp_path / "net.onnx", "--to", "to-loops", "-o", tmp_path / "net.tn", *options], check=True)
     subprocess.run([TENON, "compile", tmp_path / "net.tn", "--from", "to-loops", "-o", tmp_path / "net.tenon"], check=True)

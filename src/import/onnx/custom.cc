@@ -1,5 +1,5 @@
-// Operators that the user defines: operands are the node's inputs, attributes its attributes, results
-// its outputs, of which it may leave out any.
+// Operators that the user defines: operands are the node's inputs, attributes its attributes,
+// results its outputs, of which it may leave out any.
 #include "import/custom.h"
 
 #include <fmt/format.h>
