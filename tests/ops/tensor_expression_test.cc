@@ -106,6 +106,9 @@ TEST(TensorExpression, ReductionsOfAllKindsNestAndStandInExpressions) {
         attrs("(x: f32[n]) -> f32[4][i] = select(i == 0, sum(k < n) x[k], select(i == 1,"
               " prod(k < n) x[k], select(i == 2, min(k < n) x[k], max(k < n) x[k])))"),
         {floats({4}, {0, 1, INFINITY, -INFINITY})});
+  check(kOp, {floats({2}, {1, 2})},
+        attrs("(x: f32[n]) -> f32[n][i] = x[i] + sum(k < -9223372036854775808) x[k]"),
+        {floats({2}, {1, 2})});
 }
 
 TEST(TensorExpression, IntegersAndBoolsKeepTheirTypes) {
