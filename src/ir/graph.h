@@ -228,6 +228,7 @@ struct OpInfo {
   std::vector<Operand> operands;
   std::vector<Attribute> attributes;
   std::vector<std::string> results;
+  bool has_variadic_results = false;  ///< at least one, however many `results` names
   bool elementwise = false;
   std::string_view meaning, onnx, aten;  ///< of an elementwise row
 };

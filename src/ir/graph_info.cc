@@ -65,7 +65,9 @@ OpInfo parse(const Row& row) {
     info.attributes.push_back({std::string(name), std::string(kind), optional});
   }
   while (!(results = trimmed(results)).empty()) {
-    info.results.emplace_back(trimmed(take(results, ",")));
+    std::string_view name = trimmed(take(results, ","));
+    info.has_variadic_results |= drop_suffix(name, '*');
+    info.results.emplace_back(name);
   }
   if (info.results.empty()) info.results.emplace_back("result");
   return info;

@@ -75,8 +75,9 @@ class Verifier {
     const std::string name = fmt::format("node {} ({})", id.index, row.name);
     check_operands(node, row, name);
     for (ValueId size : module_.sizes_of(id)) check_read(size, name + " for a size");
-    require(node.outputs.size() == row.results.size(), "{} has {} results, not {}", name,
-            node.outputs.size(), row.results.size());
+    const size_t results = node.outputs.size();
+    require(row.has_variadic_results ? results > 0 : results == row.results.size(),
+            "{} has {} results, not {}", name, results, row.results.size());
     for (size_t i = 0; i < node.outputs.size(); ++i) check_definition(node.outputs[i], id, i);
     check_attributes(node, row, name);
   }

@@ -16,7 +16,7 @@ namespace {
 using ir::Dim;
 
 struct Call {
-  ir::TensorType result;
+  std::vector<ir::TensorType> results;
   CFunction function;
 };
 
@@ -29,16 +29,19 @@ std::expected<Call, std::string> apply(ir::Dims& dims, const ir::Attrs& attrs,
   for (const ir::TensorType* operand : operands) {
     TENON_TRY_DO(rule.operand(*operand));
   }
-  TENON_TRY(ir::TensorType result, rule.result());
+  std::vector<ir::TensorType> results;
+  for (const CustomOperator::Output& output : custom.outputs) {
+    TENON_TRY(results.emplace_back(), rule.type(output.type));
+  }
   std::vector<Dim> params;
   for (const ShapeRule::Size& size : rule.sizes()) params.push_back(size.dim);
   for (double number : numbers) params.emplace_back(std::bit_cast<int64_t>(number));
-  return Call{std::move(result), {custom.symbol, custom.library, std::move(params)}};
+  return Call{std::move(results), {custom.symbol, custom.library, std::move(params)}};
 }
 
 Inferred infer(InferContext& context) {
   TENON_TRY(Call call, apply(context.dims, context.attrs, context.operands));
-  return std::vector{std::move(call.result)};
+  return std::move(call.results);
 }
 
 Evaluated evaluate(EvaluateContext& context) {
@@ -49,7 +52,7 @@ Evaluated evaluate(EvaluateContext& context) {
     types.push_back({operand->dtype(), {operand->shape().begin(), operand->shape().end()}});
     buffers.push_back(const_cast<std::byte*>(operand->bytes()));
   }
-  buffers.push_back(context.results[0]->bytes());
+  for (Tensor* result : context.results) buffers.push_back(result->bytes());
   std::vector<const ir::TensorType*> operands;
   for (const ir::TensorType& type : types) operands.push_back(&type);
   TENON_TRY(const Call call, apply(dims, context.attrs, operands));
@@ -72,7 +75,8 @@ CFunction c_function_of(ir::Module& module, const ir::Node& node) {
   std::vector<const ir::TensorType*> operands;
   for (ir::ValueId input : node.inputs) operands.push_back(&module.value(input).type);
   auto call = apply(module.dims, node.attrs, operands);
-  TENON_CHECK(call.has_value(), "a node whose shape rule held");
+  TENON_CHECK(call.has_value() && call->results.size() == node.outputs.size(),
+              "a node whose shape rule held");
   return std::move(call->function);
 }
 

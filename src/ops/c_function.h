@@ -1,7 +1,7 @@
 // c_function: a function of a library that the user names, called like a kernel
-// (tenon_kernel in runtime/abi.h) with one task. Its buffers are the operands and the result, dense
-// and row-major; its parameters the sizes that its definition names, in order of their first place,
-// then its attributes, each the bits of a double.
+// (tenon_kernel in runtime/abi.h) with one task. Its buffers are the operands and then the
+// results, dense and row-major; its parameters the sizes that its definition names, in order of
+// their first place, then its attributes, each the bits of a double.
 #pragma once
 
 #include <string>

@@ -43,22 +43,61 @@ Result<void> parse_operands(ir::TextCursor& cursor, CustomOperator& made) {
   return {};
 }
 
+size_t position(const ir::TextCursor& cursor, const CustomOperator& made) {
+  return made.definition.size() - cursor.rest().size();
+}
+
+/// The text up to a comma that no bracket is around.
+std::string_view before_comma(std::string_view text) {
+  int depth = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '(' || text[i] == '[') ++depth;
+    if (text[i] == ')' || text[i] == ']') --depth;
+    if (text[i] == ',' && depth <= 0) return text.substr(0, i);
+  }
+  return text;
+}
+
+/// The expression of the last output.
 Result<void> parse_expression(ir::TextCursor& cursor, CustomOperator& made) {
+  const std::string_view text = before_comma(cursor.rest());
+  if (text.empty()) return cursor.error("expected an expression");
+  made.outputs.back().at = position(cursor, made);
+  made.outputs.back().expression = text;
+  return cursor.expect(text);
+}
+
+/// ` = sin(x), cos(x)`
+Result<void> parse_formulas(ir::TextCursor& cursor, CustomOperator& made) {
   TENON_TRY_DO(cursor.expect("="));
-  if (cursor.at_end()) return cursor.error("expected an expression");
-  made.expression = cursor.rest();
+  do {
+    made.outputs.emplace_back().begin = position(cursor, made);
+    TENON_TRY_DO(parse_expression(cursor, made));
+  } while (cursor.accept(","));
   return {};
 }
 
-/// `[i, j] = sum(k < d) x[i, j, k]`
-Result<void> parse_tensor_expression(ir::TextCursor& cursor, CustomOperator& made) {
+Result<void> parse_output_type(ir::TextCursor& cursor, CustomOperator& made) {
+  made.outputs.emplace_back().begin = position(cursor, made);
+  TENON_TRY(made.outputs.back().type, parse_type(cursor));
+  return {};
+}
+
+/// `[i] = sum(k < c) x[i, k], f32[c][j] = x[0, j]`
+Result<void> parse_tensor_expressions(ir::TextCursor& cursor, CustomOperator& made) {
   made.op = ir::Op::kTensorExpression;
-  TENON_TRY_DO(cursor.expect("["));
-  while (!cursor.accept("]")) {
-    if (!made.indices.empty()) TENON_TRY_DO(cursor.expect(","));
-    TENON_TRY(made.indices.emplace_back(), cursor.word());
+  while (true) {
+    std::vector<std::string>& indices = made.outputs.back().indices;
+    TENON_TRY_DO(cursor.expect("["));
+    while (!cursor.accept("]")) {
+      if (!indices.empty()) TENON_TRY_DO(cursor.expect(","));
+      TENON_TRY(indices.emplace_back(), cursor.word());
+    }
+    TENON_TRY_DO(cursor.expect("="));
+    TENON_TRY_DO(parse_expression(cursor, made));
+    if (!cursor.accept(",")) return {};
+    TENON_TRY_DO(parse_output_type(cursor, made));
   }
-  return parse_expression(cursor, made);
 }
 
 /// ` = pool in "libmine.so"`
@@ -74,15 +113,18 @@ Result<void> parse_function(ir::TextCursor& cursor, CustomOperator& made) {
 
 /// What comes behind `->`.
 Result<void> parse_typed(ir::TextCursor& cursor, CustomOperator& made) {
-  TENON_TRY(made.result, parse_type(cursor));
-  TENON_TRY_DO(cursor.sees("[") ? parse_tensor_expression(cursor, made)
-                                : parse_function(cursor, made));
   for (const CustomOperator::Operand& operand : made.operands) {
     if (operand.type.empty()) {
       return cursor.error(fmt::format("operand '{}' has no type", operand.name));
     }
   }
-  return {};
+  const bool is_list = cursor.accept("(");
+  do {
+    TENON_TRY_DO(parse_output_type(cursor, made));
+  } while (is_list && cursor.accept(","));
+  if (is_list) TENON_TRY_DO(cursor.expect(")"));
+  return !is_list && cursor.sees("[") ? parse_tensor_expressions(cursor, made)
+                                      : parse_function(cursor, made);
 }
 
 Result<void> parse_attributes(ir::TextCursor& cursor, CustomOperator& made) {
@@ -124,6 +166,13 @@ std::unexpected<Error> wrong_operator(std::string_view name, std::string_view me
 
 }  // namespace
 
+std::string CustomOperator::with_only(const Output& output) const {
+  const std::string_view text = definition;
+  const size_t end = output.at + output.expression.size();
+  return fmt::format("{}{}", text.substr(0, outputs.front().begin),
+                     text.substr(output.begin, end - output.begin));
+}
+
 Result<CustomOperator> parse_definition(std::string_view definition) {
   ir::TextCursor cursor(definition);
   CustomOperator made;
@@ -135,7 +184,7 @@ Result<CustomOperator> parse_definition(std::string_view definition) {
   if (cursor.accept("->")) {
     TENON_TRY_DO(parse_typed(cursor, made));
   } else {
-    TENON_TRY_DO(parse_expression(cursor, made));
+    TENON_TRY_DO(parse_formulas(cursor, made));
   }
   return made;
 }

@@ -38,7 +38,12 @@ bool never_negative(Dims& dims, Dim dim, int replacements) {
 }  // namespace
 
 void IndexRanges::set_counter(ir::ExprId parameter, std::optional<Dim> end) {
-  set(parameter, {Dim(0), both(&Dims::sub, end, Dim(1))});
+  try {
+    set(parameter, {Dim(0), both(&Dims::sub, end, Dim(1))});
+  } catch (const InternalError&) {
+    // Nothing comes before the least i64.
+    set(parameter, {Dim(0), {}});
+  }
 }
 
 IndexRange IndexRanges::of(ir::ExprId id) {

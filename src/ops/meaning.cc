@@ -56,6 +56,10 @@ Result<ir::E> parse_formula(ir::LoopBuilder& builder, std::span<const ir::E> ope
                             formula.operands.size(), formula.attributes.size(), operands.size(),
                             numbers.size()));
   }
+  if (formula.outputs.size() != 1) {
+    return fail(ErrorKind::kBadShape,
+                fmt::format("it gives {} results, not 1", formula.outputs.size()));
+  }
   ir::ExpressionNames names;
   names.value = [&](std::string_view name) -> std::optional<ir::E> {
     const auto operand = std::ranges::find(formula.operands, name, &CustomOperator::Operand::name);
@@ -67,7 +71,7 @@ Result<ir::E> parse_formula(ir::LoopBuilder& builder, std::span<const ir::E> ope
     return builder.number(numbers[attribute - formula.attributes.begin()], {DType::kFloat64});
   };
   names.dtype = [](std::string_view) { return std::optional<DType>(); };
-  return ir::parse_expression(formula.expression, builder, names);
+  return ir::parse_expression(formula.outputs.front().expression, builder, names);
 }
 
 Result<ir::E> parse(ir::Op op, ir::LoopBuilder& builder, std::span<const ir::E> operands,

@@ -1,5 +1,5 @@
-// The shape rule of a custom operator's definition: dims of operands and result as expressions over
-// names, which stand for sizes, and `$attribute`s that are whole numbers.
+// The shape rule of a custom operator's definition: dims of operands and results as expressions
+// over names, which stand for sizes, and `$attribute`s that are whole numbers.
 #pragma once
 
 #include <expected>
@@ -13,7 +13,7 @@
 
 namespace tenon::ops {
 
-/// A rule at work on one node: `operand` for each of them in order, then `result`.
+/// A rule at work on one node: `operand` for each of them in order, then `type` of each result.
 class ShapeRule {
  public:
   struct Size {
@@ -31,8 +31,6 @@ class ShapeRule {
   std::expected<void, std::string> name_sizes(const ir::TensorType& type);
   /// The same for an operand that must be as the definition says.
   std::expected<void, std::string> operand(const ir::TensorType& actual);
-  std::expected<ir::TensorType, std::string> result() const { return type(custom_.result); }
-
   /// A type of the definition for the sizes that have names by now.
   std::expected<ir::TensorType, std::string> type(const std::string& written) const;
   /// A type of the definition as it is written: names are symbols.

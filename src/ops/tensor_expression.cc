@@ -9,8 +9,8 @@ namespace {
 std::expected<CustomOperator, std::string> tensor_expression_of(const ir::Attrs& attrs,
                                                                 size_t operands) {
   TENON_TRY(CustomOperator custom, definition_of(attrs, operands));
-  if (custom.op == ir::Op::kTensorExpression) return custom;
-  return wrong("'{}' is no tensor expression", custom.definition);
+  if (custom.op == ir::Op::kTensorExpression && custom.outputs.size() == 1) return custom;
+  return wrong("'{}' is no tensor expression of one result", custom.definition);
 }
 
 Inferred infer(InferContext& context) {
@@ -23,8 +23,9 @@ Inferred infer(InferContext& context) {
     TENON_TRY_DO(rule.operand(*operand));
     operands.push_back(*operand);
   }
-  TENON_TRY(ir::TensorType result, rule.result());
-  const auto expression = read_tensor_expression(custom, numbers, operands);
+  const CustomOperator::Output& output = custom.outputs.front();
+  TENON_TRY(ir::TensorType result, rule.type(output.type));
+  const auto expression = read_tensor_expression(custom, output, numbers, operands);
   if (!expression) return wrong("'{}': {}", custom.definition, expression.error());
   return std::vector{std::move(result)};
 }
@@ -37,7 +38,8 @@ Evaluated evaluate(EvaluateContext& context) {
     operands.push_back({operand->dtype(), {operand->shape().begin(), operand->shape().end()}});
   }
   TENON_TRY(const auto expression,
-            read_tensor_expression(custom, context.attrs.numbers("numbers"), operands));
+            read_tensor_expression(custom, custom.outputs.front(), context.attrs.numbers("numbers"),
+                                   operands));
   return evaluate_tensor_expression(*expression, custom, context);
 }
 
@@ -48,8 +50,8 @@ void to_loops(ir::LoopScope& scope) {
   }
   const auto custom = tensor_expression_of(scope.attrs(), operands.size());
   TENON_CHECK(custom.has_value(), "a node whose shape rule held");
-  const auto expression =
-      read_tensor_expression(*custom, scope.attrs().numbers("numbers"), operands);
+  const auto expression = read_tensor_expression(*custom, custom->outputs.front(),
+                                                 scope.attrs().numbers("numbers"), operands);
   TENON_CHECK(expression.has_value(), "a node whose shape rule held");
   tensor_expression_loops(scope, **expression);
 }

@@ -1,4 +1,4 @@
-// A tensor expression: the result's element at named indices, as an expression of the loop language
+// A tensor expression: a result's element at named indices, as an expression of the loop language
 // over elements of the operands, sizes, indices and attributes.
 //
 //   mine::dot(a: f32[n, k], b: f32[k, m]) -> f32[n, m][i, j] = sum(l < k) a[i, l] * b[l, j]
@@ -64,10 +64,11 @@ struct TensorExpression {
   const ir::Expr& expr(ir::ExprId id) const { return builder.function().expr(id); }
 };
 
-/// The expression of a definition for these attributes, and operands of these types, which fit it.
+/// The expression of an output of a definition for these attributes, and operands of these types,
+/// which fit it.
 std::expected<std::unique_ptr<TensorExpression>, std::string> read_tensor_expression(
-    const CustomOperator& custom, std::span<const double> numbers,
-    std::span<const ir::TensorType> operands);
+    const CustomOperator& custom, const CustomOperator::Output& output,
+    std::span<const double> numbers, std::span<const ir::TensorType> operands);
 
 /// Reference evaluation: a block of the result's elements at a time, sums and products of floats in
 /// double.

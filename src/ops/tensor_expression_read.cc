@@ -1,6 +1,7 @@
 #include "ops/tensor_expression.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -49,10 +50,10 @@ E first_of(ir::LoopBuilder& builder, ExprKind step, DType dtype) {
 
 class Reader final : public ir::ExpressionScope {
  public:
-  /// `tokens` are those of the expression.
-  Reader(const CustomOperator& custom, std::span<const double> numbers,
-         std::span<const ir::TensorType> operands, Tokens& tokens)
-      : custom_(custom), numbers_(numbers), operands_(operands), tokens_(tokens) {}
+  /// `tokens` are those of the output's expression.
+  Reader(const CustomOperator& custom, const CustomOperator::Output& output,
+         std::span<const double> numbers, std::span<const ir::TensorType> operands, Tokens& tokens)
+      : custom_(custom), output_(output), numbers_(numbers), operands_(operands), tokens_(tokens) {}
 
   std::expected<void, std::string> name_sizes_and_indices();
   /// Throws ir::SyntaxError.
@@ -74,6 +75,7 @@ class Reader final : public ir::ExpressionScope {
   E leaf(std::variant<TensorExpression::Read, TensorExpression::Reduction> leaf, DType dtype);
 
   const CustomOperator& custom_;
+  const CustomOperator::Output& output_;
   std::span<const double> numbers_;
   std::span<const ir::TensorType> operands_;
   Tokens& tokens_;
@@ -106,10 +108,11 @@ std::expected<void, std::string> Reader::name_sizes_and_indices() {
     }
     TENON_TRY_DO(rule.name_sizes({operands_[operand].dtype, shape}));
   }
-  TENON_TRY(const ir::TensorType result, rule.result());
+  TENON_TRY(const ir::TensorType result, rule.type(output_.type));
   result_ = result.dtype;
-  if (result.rank() != custom_.indices.size()) {
-    return wrong("{} indices of a result of {} axes", custom_.indices.size(), result.rank());
+  if (result.rank() != output_.indices.size()) {
+    return wrong("{}[{}]: {} indices of a result of {} axes", output_.type,
+                 fmt::join(output_.indices, ", "), output_.indices.size(), result.rank());
   }
   for (const ShapeRule::Size& size : rule.sizes()) {
     if (is_known(size.name)) return wrong("'{}' is a size and an operand", size.name);
@@ -123,7 +126,7 @@ std::expected<void, std::string> Reader::name_sizes_and_indices() {
     made_->sizes.push_back({parameter, size.operand, size.axis});
   }
   for (size_t axis = 0; axis < result.rank(); ++axis) {
-    const std::string& name = custom_.indices[axis];
+    const std::string& name = output_.indices[axis];
     if (is_known(name)) return wrong("'{}' is an index and something else, too", name);
     made_->indices.push_back(builder_.param(name));
     ranges_.set_counter(made_->indices.back().id, result.dims[axis]);
@@ -252,14 +255,13 @@ E Reader::leaf(std::variant<TensorExpression::Read, TensorExpression::Reduction>
 }  // namespace
 
 std::expected<std::unique_ptr<TensorExpression>, std::string> read_tensor_expression(
-    const CustomOperator& custom, std::span<const double> numbers,
-    std::span<const ir::TensorType> operands) {
+    const CustomOperator& custom, const CustomOperator::Output& output,
+    std::span<const double> numbers, std::span<const ir::TensorType> operands) {
   try {
     // Blanks before it, so that columns are those of the definition.
-    const size_t before = custom.definition.size() - custom.expression.size();
-    const std::string text = std::string(before, ' ') + custom.expression;
+    const std::string text = std::string(output.at, ' ') + output.expression;
     Tokens tokens(text);
-    Reader reader(custom, numbers, operands, tokens);
+    Reader reader(custom, output, numbers, operands, tokens);
     TENON_TRY_DO(reader.name_sizes_and_indices());
     reader.read_value();
     return reader.finish();
@@ -280,7 +282,9 @@ std::expected<void, std::string> check_tensor_expression(const CustomOperator& c
     for (Dim& dim : type.dims) dim = dims.symbol("any");
     operands.push_back(std::move(type));
   }
-  TENON_TRY_DO(read_tensor_expression(custom, numbers, operands));
+  for (const CustomOperator::Output& output : custom.outputs) {
+    TENON_TRY_DO(read_tensor_expression(custom, output, numbers, operands));
+  }
   return {};
 }
 

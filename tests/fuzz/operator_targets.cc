@@ -1,6 +1,7 @@
 // Target that reads definitions of custom operators, each of which is then applied and made loops.
 #include "driver/pipeline.h"
 #include "fuzz/targets.h"
+#include "import/custom.h"
 #include "ops/custom_operator.h"
 #include "ops/op.h"
 #include "ops/shape_rule.h"
@@ -8,7 +9,7 @@
 namespace tenon::fuzz {
 namespace {
 
-/// One node with operands as the definition wants them, each size being 3; nothing where it does
+/// The definition applied to operands as it wants them, each size being 3; nothing where it does
 /// not want any.
 std::optional<ir::Module> applied(const ops::CustomOperator& custom) {
   ir::Module module;
@@ -27,11 +28,12 @@ std::optional<ir::Module> applied(const ops::CustomOperator& custom) {
     }
     operands.push_back(module.add_input(std::move(type), operand.name));
   }
-  const auto made = ops::add(module, custom.op, std::move(operands),
-                             {{"definition", custom.definition}, {"numbers", numbers}}, {});
+  import::Emitter emitter(module);
+  const auto made =
+      import::emit_custom(emitter, custom, {operands.begin(), operands.end()}, numbers);
   if (!made) return std::nullopt;
-  module.graph.outputs = {*made};
-  module.graph.output_names = {"y"};
+  module.graph.outputs = *made;
+  module.graph.output_names.resize(made->size(), "y");
   return module;
 }
 
@@ -59,7 +61,11 @@ Target operators_target() {
                 "  sum(k < $size) x[i, j * $size + k] / $size\n",
                 "m::f(x: f16[n, c], at: i64[m], w: f16[3]) -> f16[m, c + 1 - 1][i, j] =\n"
                 "  select(at[i] >= 0 & at[i] < n, x[at[i], j], 0) + sum(k < at[j], l < k + 1)\n"
-                "  x[floor_mod(i + k, n), min(l, c - 1)] * w[max(k - l, 0)] + max(k < 3) w[k]\n"},
+                "  x[floor_mod(i + k, n), min(l, c - 1)] * w[max(k - l, 0)] + max(k < 3) w[k]\n",
+                "m::f(x, y; k = 2) = min(x, y) / $k, x > y, fma(x, y, -1)\n",
+                "m::f(x: f32[n, c]) -> (f32[n], i64[n, 2 * c]) = f in \"lib.so\"\n",
+                "m::f(x: f32[n, c]) -> f32[n][i] = sum(k < c) x[i, k] / cast(c, f32),\n"
+                "  i64[c, n][j, i] = cast(max(x[i, j], 0), i64) + c, f32[][] = x[0, 0]\n"},
       .read = read_operators,
       .words = {"sum(k < n)",
                 "max(k < c, l < k)",
@@ -81,7 +87,8 @@ Target operators_target() {
                 "nan",
                 "min(",
                 "cast(x[i, j], i32)",
-                "n * "}};
+                "n * ",
+                ", f32[n][i] = "}};
 }
 
 }  // namespace tenon::fuzz

@@ -69,6 +69,9 @@ TEST(OpInfo, ReadsSignatures) {
   EXPECT_EQ(conv.results, std::vector<std::string>{"result"});
   EXPECT_TRUE(info(Op::kConcat).operands[0].variadic);
   EXPECT_EQ(info(Op::kTopK).results, (std::vector<std::string>{"values", "indices"}));
+  EXPECT_FALSE(info(Op::kTopK).has_variadic_results);
+  EXPECT_EQ(info(Op::kCFunction).results, std::vector<std::string>{"ys"});
+  EXPECT_TRUE(info(Op::kCFunction).has_variadic_results);
   EXPECT_TRUE(info(Op::kConstant).operands.empty());
 }
 

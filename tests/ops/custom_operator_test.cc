@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "ir/graph_text.h"
+#include "ir/verify.h"
 #include "ops/op.h"
 #include "testing/evaluate.h"
 
@@ -33,7 +35,8 @@ TEST(CustomOperator, DefinitionsAreRead) {
   EXPECT_EQ(swoosh.attributes[0].otherwise, 1.5);
   EXPECT_EQ(swoosh.attributes[1].otherwise, 1);
   EXPECT_FALSE(swoosh.attributes[2].otherwise);
-  EXPECT_EQ(swoosh.expression, "x * $sharpness + $on");
+  ASSERT_EQ(swoosh.outputs.size(), 1U);
+  EXPECT_EQ(swoosh.outputs[0].expression, "x * $sharpness + $on");
   ASSERT_EQ(read->back().operands.size(), 2U);
   EXPECT_EQ(read->back().operands[1].name, "b");
 }
@@ -44,9 +47,49 @@ TEST(CustomOperator, ACFunctionHasTypes) {
   ASSERT_TRUE(read) << read.error().text();
   EXPECT_EQ(read->op, Op::kCFunction);
   EXPECT_EQ(read->operands[0].type, "f32[n, c]");
-  EXPECT_EQ(read->result, "f32[n, floor_div(c, $k)]");
+  ASSERT_EQ(read->outputs.size(), 1U);
+  EXPECT_EQ(read->outputs[0].type, "f32[n, floor_div(c, $k)]");
   EXPECT_EQ(read->symbol, "f");
   EXPECT_EQ(read->library, "l.so");
+}
+
+TEST(CustomOperator, ResultsAreReadOneByOne) {
+  const auto expect = [](std::string_view definition, std::vector<std::string> alone) {
+    const auto read = parse_definition(definition);
+    ASSERT_TRUE(read) << read.error().text();
+    ASSERT_EQ(read->outputs.size(), alone.size());
+    for (size_t i = 0; i < alone.size(); ++i) {
+      EXPECT_EQ(read->with_only(read->outputs[i]), alone[i]);
+      EXPECT_TRUE(definition.substr(read->outputs[i].at).starts_with(read->outputs[i].expression));
+    }
+  };
+  expect("(x, y; k = 2) = min(x, y) * $k, max(x, y), x > y",
+         {"(x, y; k = 2) = min(x, y) * $k", "(x, y; k = 2) = max(x, y)", "(x, y; k = 2) = x > y"});
+  expect("(x: f32[n, c]) -> f32[n][i] = sum(k < c, l < 2) x[i, min(k, l)], i64[c, n][j, i] = i + j",
+         {"(x: f32[n, c]) -> f32[n][i] = sum(k < c, l < 2) x[i, min(k, l)]",
+          "(x: f32[n, c]) -> i64[c, n][j, i] = i + j"});
+}
+
+TEST(CustomOperator, ACFunctionHasOneNodeForAllItsResults) {
+  ir::Module module;
+  const ir::Dim n = module.dims.symbol("n");
+  const ir::ValueId x = module.add_input({DType::kFloat32, {n, 3}}, "x");
+  const auto made =
+      add_node(module, Op::kCFunction, {x},
+               {{"definition", "(x: f32[n, c]) -> (f32[c], i64[n, 2 * c], bool[]) = f in \"l.so\""},
+                {"numbers", std::vector<double>{}}},
+               {});
+  ASSERT_TRUE(made) << made.error().text();
+  std::vector<std::string> types;
+  for (ir::ValueId output : module.node(*made).outputs) {
+    types.push_back(ir::to_string(module.dims, module.value(output).type));
+  }
+  EXPECT_EQ(types, (std::vector<std::string>{"f32[3]", "i64[n, 6]", "bool[]"}));
+  EXPECT_EQ(ir::verify(module), "");
+  const std::string text = ir::to_string(module);
+  const auto again = ir::parse_module(text);
+  ASSERT_TRUE(again) << again.error().text();
+  EXPECT_EQ(ir::to_string(*again), text);
 }
 
 TEST(CustomOperator, TheShapeRuleOfACFunctionGoesOverOpenSizes) {
@@ -121,6 +164,8 @@ TEST(CustomOperator, AFormulaThatDoesNotFitIsNamed) {
   EXPECT_EQ(error("(x, y) = x", {}),
             "formula(i64[2]): '(x, y) = x' does not work with i64: it takes 2 operands and 0 "
             "attributes, not 1 and 0");
+  EXPECT_EQ(error("(x) = x, x", {}),
+            "formula(i64[2]): '(x) = x, x' does not work with i64: it gives 2 results, not 1");
   EXPECT_NE(error("x", {}).find("expected '('"), std::string::npos);
 }
 

@@ -106,6 +106,9 @@ TEST(TensorExpression, ReductionsOfAllKindsNestAndStandInExpressions) {
         attrs("(x: f32[n]) -> f32[4][i] = select(i == 0, sum(k < n) x[k], select(i == 1,"
               " prod(k < n) x[k], select(i == 2, min(k < n) x[k], max(k < n) x[k])))"),
         {floats({4}, {0, 1, INFINITY, -INFINITY})});
+  check(kOp, {floats({2}, {1, 2})},
+        attrs("(x: f32[n]) -> f32[n][i] = x[i] + sum(k < -9223372036854775808) x[k]"),
+        {floats({2}, {1, 2})});
 }
 
 TEST(TensorExpression, IntegersAndBoolsKeepTheirTypes) {
@@ -198,7 +201,8 @@ std::pair<int, int> checks(const std::string& definition, std::vector<int64_t> s
     for (int64_t size : shape) {
       type.dims.push_back(known ? ir::Dim(size) : dims.symbol(fmt::format("s{}", size)));
     }
-    const auto read = ops::read_tensor_expression(*custom, {}, std::array{type});
+    const auto read =
+        ops::read_tensor_expression(*custom, custom->outputs.front(), {}, std::array{type});
     EXPECT_TRUE(read) << read.error();
     int checks = 0;
     for (const auto& leaf : (*read)->leaves) {
@@ -255,11 +259,12 @@ TEST(TensorExpression, WhatIsWrongIsSaidWithItsPlace) {
             "line 1, column 28: an expression with vectors at 'reduce_add'");
   EXPECT_EQ(told("(x: f32[n]; k = 0.5) -> f32[n][i] = x[i * $k]"),
             "line 1, column 43: a number that i64 does not hold at '$k'");
-  EXPECT_EQ(told("(x: f32[n]) -> f32[n][i, j] = x[i]"), "2 indices of a result of 1 axes");
+  EXPECT_EQ(told("(x: f32[n]) -> f32[n][i, j] = x[i]"),
+            "f32[n][i, j]: 2 indices of a result of 1 axes");
   EXPECT_EQ(told("(x: f32[n]) -> f32[n][n] = x[n]"), "'n' is an index and something else, too");
   EXPECT_EQ(told("(x: f32[x]) -> f32[x][i] = x[i]"), "'x' is a size and an operand");
   EXPECT_EQ(told("(x: f32[n]) -> f32[m][i] = x[i]"), "no operand before shows the size 'm'");
-  EXPECT_EQ(told("(x) -> f32[n][i] = x[i]"), "line 1, column 20: operand 'x' has no type");
+  EXPECT_EQ(told("(x) -> f32[n][i] = x[i]"), "line 1, column 8: operand 'x' has no type");
   EXPECT_EQ(told("(x: f32[n]) -> f32[n][i] = x[i]" + std::string(5000, '+')),
             "line 1, column 28: an expression of more than 4096 words at 'x'");
 }
@@ -273,7 +278,11 @@ TEST(TensorExpression, ANodeThatDoesNotFitIsTold) {
   EXPECT_EQ(error_of(kOp, {x}, attrs("(x: f32[n]; k) -> f32[n][i] = x[i * $k]", {0.5})),
             "'(x: f32[n]; k) -> f32[n][i] = x[i * $k]': line 1, column 37: a number that i64 does "
             "not hold at '$k'");
-  EXPECT_EQ(error_of(kOp, {x}, attrs("(x) = x")), "'(x) = x' is no tensor expression");
+  EXPECT_EQ(error_of(kOp, {x}, attrs("(x) = x")),
+            "'(x) = x' is no tensor expression of one result");
+  EXPECT_EQ(error_of(kOp, {x}, attrs("(x: f32[n]) -> f32[n][i] = x[i], f32[n][i] = x[i]")),
+            "'(x: f32[n]) -> f32[n][i] = x[i], f32[n][i] = x[i]' is no tensor expression of one "
+            "result");
   EXPECT_NE(error_of(kOp, {x}, attrs("(x: f32[n]) -> f32[n * 9223372036854775807][i] = x[0]")), "");
 }
 

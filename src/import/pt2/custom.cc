@@ -8,6 +8,10 @@ namespace tenon::import::pt2 {
 namespace {
 
 Result<void> import_custom(NodeContext& node, const ops::CustomOperator& custom) {
+  if (node.output_count() != custom.outputs.size()) {
+    return node.unsupported(fmt::format("{} results; its definition has {}", node.output_count(),
+                                        custom.outputs.size()));
+  }
   std::vector<Emitter::Operand> operands;
   for (const auto& [name, type] : custom.operands) {
     if (!node.argument(name).get<TensorValue>()) {
@@ -17,7 +21,9 @@ Result<void> import_custom(NodeContext& node, const ops::CustomOperator& custom)
   }
   std::vector<double> numbers;
   for (const auto& attribute : custom.attributes) numbers.push_back(node.number(attribute.name));
-  return node.finish(emit_custom(node.emitter(), custom, std::move(operands), std::move(numbers)));
+  TENON_TRY(const std::vector<ir::ValueId> results,
+            emit_custom(node.emitter(), custom, operands, numbers));
+  return node.finish_all(results);
 }
 
 }  // namespace

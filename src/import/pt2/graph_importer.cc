@@ -359,7 +359,7 @@ Result<void> GraphImporter::import_known(const Node& node, const Operator& row, 
   }
   const std::string functional = functional_name(name);
   NodeContext context(in_place ? functional : name, emitter_, std::move(arguments),
-                      std::move(result));
+                      std::move(result), outputs.size());
   const Result<void> done = row.import(context);
   if (context.argument_error()) return std::unexpected(*context.argument_error());
   TENON_TRY_DO(done);

@@ -28,17 +28,19 @@ struct Outcome {
 class NodeContext {
  public:
   /// `operator_name` is as in the table ("add.Tensor"); `result` is the type that the file gives
-  /// the first result, if it gives one.
+  /// the first result, if it gives one; `output_count` that of tensors, those in lists too.
   NodeContext(std::string_view operator_name, Emitter& emitter, std::vector<NamedValue> arguments,
-              std::optional<ir::TensorType> result)
+              std::optional<ir::TensorType> result, size_t output_count)
       : operator_name_(operator_name),
         emitter_(emitter),
         arguments_(std::move(arguments)),
-        result_(std::move(result)) {}
+        result_(std::move(result)),
+        output_count_(output_count) {}
 
   std::string_view operator_name() const { return operator_name_; }
   Emitter& emitter() { return emitter_; }
   const std::optional<ir::TensorType>& result_type() const { return result_; }
+  size_t output_count() const { return output_count_; }
 
   // Arguments. One of another kind than asked for is remembered as an error of the node, see
   // `argument_error`, and reads as nothing.
@@ -94,6 +96,7 @@ class NodeContext {
   Emitter& emitter_;
   std::vector<NamedValue> arguments_;
   std::optional<ir::TensorType> result_;
+  size_t output_count_;
   std::vector<Outcome> results_;
   std::optional<Error> argument_error_;
 };

@@ -81,7 +81,7 @@ Kernel foreign_kernel(Module& module, const ir::Group& group) {
     kernel.buffers.push_back(value);
   };
   for (ValueId input : node.inputs) add(input, ir::BufferKind::kInput);
-  add(node.outputs[0], ir::BufferKind::kOutput);
+  for (ValueId output : node.outputs) add(output, ir::BufferKind::kOutput);
   for (size_t i = 0; i < called.params.size(); ++i) b.param("p" + std::to_string(i));
   kernel.params = std::move(called.params);
   b.tasks(b.integer(1));
