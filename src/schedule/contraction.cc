@@ -355,13 +355,13 @@ class Loops {
     }
   }
 
-  /// Over how many strips of a task the next part of the weights is prefetched: a power of two, so
-  /// that lines are dealt out evenly; a burst in one strip would wait for memory.
+  /// Over how many strips of a task the next part of the weights is prefetched: as many as divide
+  /// a panel's row, so that lines are dealt out evenly. A burst would wait for memory, and make
+  /// the loads of this part wait behind it.
   int spread() const {
-    int spread = 1;
-    while (spread < 8 && 2 * spread <= std::min(strip_block_, *strips_.count.constant()))
-      spread *= 2;
-    return spread;
+    int64_t spread = std::min<int64_t>({width_, strip_block_, *strips_.count.constant()});
+    while (width_ % spread != 0) --spread;
+    return static_cast<int>(spread);
   }
 
   /// What this strip prefetches first of the weights that follow the part: packed panels, their
