@@ -4,7 +4,7 @@
     PYTHONPATH=build/release/python:CLASSES python scripts/check_guard.py FOLDER [NAME...] [--threads 1]
 
 FOLDER holds NAME.pt (a pickled module, which is trusted; CLASSES are its classes' folder) and inputs in_0, in_1, ... in
-NAME.npz. All models are gone through twice, each time with new processes in which the guard decides anew; then fifteen
+NAME.npz. All models are gone through twice, each time with new processes in which the guard decides anew; then ten
 rounds of eager and of what it keeps are timed in turn.
 
 Prints a line for each: eager's time over that of what was kept, with its 95 % interval. Exit code 1 when both intervals
