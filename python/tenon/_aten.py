@@ -43,7 +43,6 @@ def is_plain(value: Any) -> bool:
     return value is None or isinstance(value, (int, float, bool, torch.SymInt))
 
 
-
 def to_json(graph_module: torch.fx.GraphModule, parameters: Iterable[str]) -> str:
     """The graph as an exported program. `parameters`: names of those placeholders whose data the compiler gets beside it.
     Raises what PyTorch's serializer raises for what the schema has no form for."""
