@@ -9,18 +9,20 @@ namespace tenon::runtime {
 namespace {
 
 // A step goes to several threads when one would need about this long for it, by these rates of one
-// core. Below, starting and ending a parallel region costs more than it gains.
-constexpr double kSharedNanoseconds = 5000;
+// core. Below, starting and ending a parallel region, and what it fetches from caches of other
+// cores, cost more than it gains. From the second round on most of that is where it was.
+constexpr double kSharedNanoseconds = 12000, kSharedRoundNanoseconds = 5000;
 constexpr double kFlopsPerNanosecond = 40;
 constexpr double kBytesPerNanosecond = 10;
 
 // More than any address space.
 constexpr int64_t kMostBytes = int64_t{1} << 47;
 
-bool worth_sharing(int64_t flops, int64_t bytes) {
+/// One round.
+bool worth_sharing(int64_t flops, int64_t bytes, int64_t rounds) {
   double nanoseconds = static_cast<double>(flops) / kFlopsPerNanosecond +
                        static_cast<double>(bytes) / kBytesPerNanosecond;
-  return nanoseconds >= kSharedNanoseconds;
+  return nanoseconds >= (rounds > 1 ? kSharedRoundNanoseconds : kSharedNanoseconds);
 }
 
 /// Builds one Prepared; each function is true when all is well.
@@ -274,8 +276,9 @@ void Prepared::set_work(const tenon_module& module, uint32_t step) {
   const int64_t tasks = slots[what.tasks], rounds = slots[what.rounds];
   calls[step].tasks = std::max<int64_t>(tasks, 0);
   calls[step].rounds = rounds;
-  calls[step].parallel = tasks > rounds && threads > 1 &&
-                         worth_sharing(slots[what.flops] / rounds, slots[what.bytes] / rounds);
+  calls[step].parallel =
+      tasks > rounds && threads > 1 &&
+      worth_sharing(slots[what.flops] / rounds, slots[what.bytes] / rounds, rounds);
 }
 
 void Prepared::take_size(const tenon_module& module, uint32_t slot, int64_t value) {

@@ -37,13 +37,17 @@ Blocks choose_blocks(const Target& target, const Winograd& algorithm, int64_t ti
   const int64_t least = filter <= target.l2_bytes ? kRows : 2 * kRows;
   const int64_t bytes = algorithm.products() * (channels + width) * 4;  // of a tile
   const int64_t best = std::clamp(target.l2_bytes / 2 / bytes, least, 2 * kRows);
-  const int64_t tile_blocks = std::max<int64_t>(1, (tiles + best / 2) / best);
+  int64_t tile_blocks = std::max<int64_t>(1, (tiles + best / 2) / best);
   // Every block of panels transforms its inputs again, which takes about as long as it takes to
   // multiply them with kAgain channels.
   constexpr int64_t kAgain = 8, kShare = 16;
   const int64_t most_blocks = std::max<int64_t>(2, panels * width / (kAgain * kShare) + 1);
   const int64_t panel_blocks =
       std::clamp<int64_t>(ceil_div(kTasks, tile_blocks), 1, std::min(panels, most_blocks));
+  // A filter that stays in the cache may serve fewer rows, so that threads find something to do.
+  constexpr int64_t kFewestRows = 8;
+  const int64_t wanted = std::min(ceil_div(kTasks, panel_blocks), tiles / kFewestRows);
+  if (filter <= target.l2_bytes / 2) tile_blocks = std::max(tile_blocks, wanted);
   return {ceil_div(tiles, tile_blocks), ceil_div(panels, panel_blocks)};
 }
 
