@@ -13,7 +13,7 @@ namespace {
 // cores, cost more than it gains. From the second round on most of that is where it was.
 constexpr double kSharedNanoseconds = 12000, kSharedRoundNanoseconds = 5000;
 constexpr double kFlopsPerNanosecond = 40;
-constexpr double kBytesPerNanosecond = 10;
+constexpr double kBytesPerNanosecond = 20;
 
 // More than any address space.
 constexpr int64_t kMostBytes = int64_t{1} << 47;
