@@ -38,12 +38,7 @@ bool never_negative(Dims& dims, Dim dim, int replacements) {
 }  // namespace
 
 void IndexRanges::set_counter(ir::ExprId parameter, std::optional<Dim> end) {
-  try {
-    set(parameter, {Dim(0), both(&Dims::sub, end, Dim(1))});
-  } catch (const InternalError&) {
-    // Nothing comes before the least i64.
-    set(parameter, {Dim(0), {}});
-  }
+  set(parameter, {Dim(0), both(&Dims::sub, end, Dim(1))});
 }
 
 IndexRange IndexRanges::of(ir::ExprId id) {
@@ -73,7 +68,11 @@ bool IndexRanges::inside(ir::ExprId id, Dim extent) {
 std::optional<Dim> IndexRanges::both(Operation operation, std::optional<Dim> a,
                                      std::optional<Dim> b) {
   if (!a || !b) return std::nullopt;
-  return (dims_.*operation)(*a, *b);
+  try {
+    return (dims_.*operation)(*a, *b);
+  } catch (const InternalError&) {
+    return std::nullopt;  // it overflows
+  }
 }
 
 /// Sums and products may wrap around on their way to a value that fits, but what divides or

@@ -47,13 +47,8 @@ sums.register_fake(lambda x, factor: torch.empty_like(x, memory_format=torch.con
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("library")
-    (folder / "mine.c").write_text(SOURCE)
-    subprocess.run(
-        ["cc", "-shared", "-fPIC", "-O2", "-Werror", "-I", ROOT / "src/runtime", folder / "mine.c", "-o", folder / "mine.so"], check=True
-    )
-    return folder / "mine.so"
+def library(c_library):
+    return c_library(SOURCE)
 
 
 @pytest.fixture(autouse=True)

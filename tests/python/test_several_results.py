@@ -81,12 +81,8 @@ def _(x, factor=1.5):
 
 
 @pytest.fixture(scope="module")
-def definitions(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("library")
-    (folder / "mine.c").write_text(SOURCE)
-    command = ["cc", "-shared", "-fPIC", "-O2", "-Werror", "-I", ROOT / "src/runtime", folder / "mine.c", "-o", folder / "mine.so"]
-    subprocess.run(command, check=True)
-    return DEFINITIONS.format(library=folder / "mine.so")
+def definitions(c_library):
+    return DEFINITIONS.format(library=c_library(SOURCE))
 
 
 @pytest.fixture(autouse=True)
