@@ -13,7 +13,8 @@ namespace tenon::passes {
 ir::E expand_exp(ir::E x);
 /// e^x for x <= 0; 0 where it is denormal, but for a sliver below the smallest normal number.
 ir::E expand_softmax_exp(ir::E x);
-/// e^x + 1, with fewer steps than both one after the other.
+/// e^x + 1, with fewer steps than both one after the other: f32 within 2.5 ULP for |x| <= 40 and
+/// within 5 beyond.
 ir::E expand_exp_plus_one(ir::E x);
 ir::E expand_expm1(ir::E x);
 /// e^x / 2, finite wherever that is.
