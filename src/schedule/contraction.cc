@@ -39,10 +39,17 @@ class Loops {
 
     strips_.big_count = b_.let("full", strips_.big_count);
     strips_.count = b_.let("strips", strips_.count);
-    E row_block = row_blocks.is(1) ? b_.integer(0) : b_.let("rb", task % row_blocks);
-    E rest = row_blocks.is(1) ? task : b_.let("rest", task / row_blocks);
-    E panel_block = panel_blocks.is(1) ? b_.integer(0) : b_.let("pb", rest % panel_blocks);
-    batch_ = c_.batches.is(1) ? b_.integer(0) : b_.let("batch", rest / panel_blocks);
+    const auto next_digit = [&](const char* name, E count, E& rest) {
+      if (count.is(1)) return b_.integer(0);
+      const E digit = b_.let(name, rest % count);
+      rest = b_.let("rest", rest / count);
+      return digit;
+    };
+    E rest = task, row_block, panel_block;
+    if (streams_) row_block = next_digit("rb", row_blocks, rest);
+    panel_block = next_digit("pb", panel_blocks, rest);
+    if (!streams_) row_block = next_digit("rb", row_blocks, rest);
+    batch_ = c_.batches.is(1) ? b_.integer(0) : rest;
     first_strip_ = b_.let("s0", row_block * strip_block_);
     end_strip_ = b_.let("s1", b_.min(first_strip_ + strip_block_, strips_.count));
     b_address_ = b_.let("b0", c_.b_address(batch_));
@@ -64,8 +71,9 @@ class Loops {
   }
 
   /// Small weights stay in the second-level cache while blocks of rows pass; large ones pass once,
-  /// a panel at a time, and the rows stay. Tasks are enough for many threads to share evenly, where
-  /// there is the work for them.
+  /// a panel at a time, and the rows stay. A thread's share of the tasks is a range of what passes:
+  /// with small weights it has the rows that it had in the step before. Tasks are enough for many
+  /// threads to share evenly, where there is the work for them.
   void choose_blocks() {
     constexpr int64_t kBlockRows = 96, kTasks = 32, kTaskWork = 1 << 14;  // multiply-adds
     const int64_t columns = c_.columns.constant().value_or(256);
@@ -80,9 +88,9 @@ class Loops {
       strip_block_ = std::clamp<int64_t>(kBlockRows / strip_rows_, 1, strips);
       strip_block_ = std::clamp<int64_t>(strips * batches / tasks, 1, strip_block_);
       const int64_t row_tasks = ceil_div(strips, strip_block_) * batches;
-      if (row_tasks < tasks)
-        panel_block_ = std::max<int64_t>(1, ceil_div(panels * row_tasks, tasks));
+      if (row_tasks < tasks) panel_block_ = ceil_div(panels, ceil_div(tasks, row_tasks));
     } else {
+      streams_ = true;
       constexpr int64_t kFewStrips = 4;  // each reads the whole panel
       panel_block_ = 1;
       strip_block_ = strips;
@@ -388,6 +396,7 @@ class Loops {
   Strips strips_;
   int strip_rows_;
   int64_t strip_block_ = 1, panel_block_ = 1;
+  bool streams_ = false;  ///< weights pass while rows stay
   bool prefetches_ = false;
   std::optional<BufferId> partial_;  ///< sums between the parts of a reduction
   E batch_, first_strip_, end_strip_, b_address_;

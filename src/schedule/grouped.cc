@@ -73,10 +73,10 @@ class Loops {
     const E row_blocks = (row_tiles + (row_block_ - 1)) / row_block_;
     const E panel_blocks = b_.integer((panels() + panel_block_ - 1) / panel_block_);
     const E task = b_.tasks(images * panel_blocks * row_blocks);
-    const E row_block = b_.let("rb", task % row_blocks);
-    const E rest = b_.let("rest", task / row_blocks);
-    const E panel_block = b_.let("pb", rest % panel_blocks);
-    image_ = b_.let("n", rest / panel_blocks);
+    const E panel_block = b_.let("pb", task % panel_blocks);
+    const E rest = b_.let("rest", task / panel_blocks);
+    const E row_block = b_.let("rb", rest % row_blocks);
+    image_ = b_.let("n", rest / row_blocks);
     origin_ = b_.let("origin", origin_ + image_ * x_.strides[0]);
     first_panel_ = b_.let("p0", panel_block * panel_block_);
     end_panel_ = b_.let("p1", b_.min(first_panel_ + panel_block_, b_.integer(panels())));
@@ -112,16 +112,19 @@ class Loops {
 
   int64_t panels() const { return (channels_ + diagonals_.channels - 1) / diagonals_.channels; }
 
-  /// Large filters reread their input so often that a few channels over the whole map stay in the
-  /// cache; else channels are innermost and tasks are blocks of rows, unless these are too few.
+  /// A thread's share of the tasks is a range of rows, those that it has in the steps before and
+  /// after, unless the map has too few: then it is a range of channels. Large filters reread their
+  /// input so often that a few channels over many rows stay in the cache; else channels are
+  /// innermost.
   void choose_blocks(int64_t images) {
-    constexpr int64_t kTasks = 8, kManyTaps = 25, kFewPanels = 4;
-    const int64_t tiles = (rows_.constant().value_or(64) + tile_.rows - 1) / tile_.rows;
-    panel_block_ = axis_y_.kernel * axis_x_.kernel >= kManyTaps ? kFewPanels : panels();
-    if (tiles * images < kTasks) panel_block_ = kFewPanels;
-    panel_block_ = std::min(panel_block_, panels());
-    const int64_t maps = images * ((panels() + panel_block_ - 1) / panel_block_);
-    row_block_ = std::clamp<int64_t>(tiles * maps / (2 * kTasks), 1, tiles);
+    constexpr int64_t kFewRows = 8, kTasks = 16, kParts = 4, kManyTaps = 25, kFewPanels = 4;
+    const int64_t rows = rows_.constant().value_or(64);
+    const int64_t tiles = (rows + tile_.rows - 1) / tile_.rows;
+    const bool many_taps = axis_y_.kernel * axis_x_.kernel >= kManyTaps;
+    panel_block_ = many_taps || tiles * images < kTasks ? std::min(kFewPanels, panels()) : panels();
+    row_block_ = std::max<int64_t>(1, tiles * images / kTasks);
+    if (many_taps) row_block_ = (tiles + kParts - 1) / kParts;
+    if (rows <= kFewRows) row_block_ = tiles;
   }
 
   /// Tiles of near-equal width where the width is known.
