@@ -34,7 +34,7 @@ Blocks choose_blocks(const Target& target, const Winograd& algorithm, int64_t ti
   // the filter, whose elements must serve the more rows the farther away they come from.
   constexpr int64_t kRows = 24, kTasks = 8;
   const int64_t filter = algorithm.products() * channels * panels * width * 4;
-  const int64_t least = filter <= target.l2_bytes ? kRows : 2 * kRows;
+  const int64_t least = filter <= 2 * target.l2_bytes ? kRows : 2 * kRows;
   const int64_t bytes = algorithm.products() * (channels + width) * 4;  // of a tile
   const int64_t best = std::clamp(target.l2_bytes / 2 / bytes, least, 2 * kRows);
   int64_t tile_blocks = std::max<int64_t>(1, (tiles + best / 2) / best);
