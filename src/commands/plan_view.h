@@ -32,8 +32,8 @@ class PlanView {
   const char* string(uint32_t offset) const { return plan_.strings + offset; }
   /// A slot's value unless it depends on shapes that are free.
   std::optional<int64_t> constant(uint32_t slot) const;
-  /// How the loops of each step were made: a recipe's name, "loops" for an operator's naive ones,
-  /// "fill"; "?" where the file does not tell.
+  /// How the loops of each step were made: a recipe's name, "loops" for an operator's naive ones;
+  /// "?" where the file does not tell.
   const std::vector<std::string>& recipes() const { return recipes_; }
   /// What a call needs; nothing while a size is free.
   std::optional<tenon_memory> memory() const;

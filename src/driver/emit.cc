@@ -88,7 +88,6 @@ Result<void> write_weights(State& state, const Plan& plan,
 /// What `tenon inspect` cannot see in the plan: how the loops of each step were made.
 std::string info(const State& state) {
   auto recipe_of = [&](const passes::Kernel& kernel) -> std::string_view {
-    if (kernel.nodes.empty()) return "fill";
     if (!kernel.foreign.empty()) return "foreign";
     for (ir::NodeId node : kernel.nodes) {
       const auto* recipe =

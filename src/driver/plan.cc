@@ -292,7 +292,6 @@ class Planner {
   }
 
   std::string step_name(const passes::Kernel& kernel) const {
-    if (kernel.nodes.empty()) return "halo of " + module_.value(kernel.buffers[0]).name;
     std::string name;
     for (ir::NodeId node : kernel.nodes) {
       const std::string origin = module_.where(node).node;

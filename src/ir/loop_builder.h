@@ -86,6 +86,8 @@ class LoopBuilder {
   E param(std::string name);
   /// The number of tasks of all rounds and, as the result, the task that the body runs.
   E tasks(E count, std::string name = "task");
+  E task() { return read(function_.task); }
+  E task_count() { return {this, function_.task_count}; }
   /// The number of rounds that the tasks come in; 1 unless given.
   void rounds(E count) { function_.round_count = count.id; }
   /// The argument's content is read too, not only written.

@@ -37,6 +37,10 @@ class GroupScope final : public ir::LoopScope {
   /// memory allows it.
   void elementwise_loops();
 
+  /// Zeroes what lies around a result in its storage, after the group's loops: each task clears an
+  /// equal part of the rows, about those that it has written.
+  void clear_halo(ir::ValueId storage);
+
   /// The kernel, once its loops are made.
   Kernel finish();
 
