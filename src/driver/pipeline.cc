@@ -26,6 +26,7 @@
 #include "passes/graph/simplify.h"
 #include "passes/graph/sink_views.h"
 #include "passes/graph/split_recurrent.h"
+#include "passes/graph/split_reductions.h"
 #include "passes/graph/update_in_place.h"
 #include "passes/graph/use_winograd.h"
 #include "passes/loop/expand_math.h"
@@ -75,6 +76,7 @@ constexpr Step kSteps[] = {
     // Weights: in the order in which kernels read them, all work on them in a graph of its own.
     {"winograd", false, [](State& s) { passes::use_winograd(s.module, s.target); return ok(); }},
     {"pack-weights", false, [](State& s) { passes::pack_weights(s.module, s.target); return ok(); }},
+    {"split-reductions", false, [](State& s) { passes::split_reductions(s.module, s.target); return ok(); }},
     {"split-prepare", true, [](State& s) { s.prepare = passes::split_prepare(s.module); return ok(); }},
     // Kernels and memory.
     {"group", true, [](State& s) { passes::group(s.module, s.target, {}); return ok(); }},
