@@ -22,7 +22,7 @@ constexpr std::array kFacts = {
 #define EXPR(name, text, arity) Facts{text, arity, Family::kOther},
 #define BINARY(name, text) Facts{text, 2, Family::kBinary},
 #define COMPARE(name, text) Facts{text, 2, Family::kCompare},
-#define MATH(name, text, ulp) Facts{text, 1, Family::kMath},
+#define MATH(name, text, ulp, flops) Facts{text, 1, Family::kMath},
 #include "ir/loop.def"
 };
 
@@ -56,6 +56,23 @@ std::optional<ExprKind> find_expr_kind(std::string_view text) {
 }
 
 int arity(ExprKind kind) { return facts(kind).arity; }
+
+int flops(ExprKind kind) {
+  switch (kind) {
+    case ExprKind::kAdd:
+    case ExprKind::kSub:
+    case ExprKind::kMul:
+    case ExprKind::kDiv:
+    case ExprKind::kSqrt: return 1;
+    case ExprKind::kFma: return 2;
+#define EXPR(name, text, arity)
+#define MATH(name, text, ulp, flops) \
+  case ExprKind::name: return flops;
+#include "ir/loop.def"
+    default: return 0;
+  }
+}
+
 bool is_binary(ExprKind kind) { return facts(kind).family == Family::kBinary; }
 bool is_compare(ExprKind kind) { return facts(kind).family == Family::kCompare; }
 bool is_math(ExprKind kind) { return facts(kind).family == Family::kMath; }

@@ -166,6 +166,9 @@ int arity(ExprKind kind);
 bool is_binary(ExprKind kind);  ///< two operands and a result of one type
 bool is_compare(ExprKind kind);
 bool is_math(ExprKind kind);
+/// Floating-point operations on a lane of f32: two for a multiply-add, those of its expansion for a
+/// math function, none for comparisons and what only moves or rounds.
+int flops(ExprKind kind);
 bool is_constant(const Expr& expr);  ///< an integer or float constant
 
 /// "f32", "i64x4".

@@ -1,6 +1,27 @@
 #include "ops/cost.h"
 
+#include <algorithm>
+
+#include "ops/meaning.h"
+#include "ops/op.h"
+
 namespace tenon::ops {
+namespace {
+
+/// Of one element of an elementwise node's result, at least one.
+int64_t flops_per_element(const ir::Module& module, const ir::Node& node) {
+  ir::LoopBuilder builder("meaning");
+  builder.keep_as_written();
+  std::vector<ir::E> operands;
+  for (ir::ValueId input : node.inputs)
+    operands.push_back(builder.literal(1, {ir::compute_type(module.value(input).type.dtype)}));
+  build_meaning(node.op, builder, operands, node.attrs);
+  int64_t count = 0;
+  for (const ir::Expr& expr : builder.function().exprs) count += ir::flops(expr.kind);
+  return std::max<int64_t>(count, 1);
+}
+
+}  // namespace
 
 ir::Dim flops(ir::Module& module, const ir::Node& node) {
   ir::Dims& dims = module.dims;
@@ -39,8 +60,10 @@ ir::Dim flops(ir::Module& module, const ir::Node& node) {
       return twice(dims.mul(scores, dims.add(shape(0)[3], shape(2)[3])));
     }
     case ir::Op::kReduce: return dims.product(shape(0));
-    default: return elements;
+    default: break;
   }
+  if (!operator_of(node.op).traits.elementwise) return elements;
+  return dims.mul(elements, flops_per_element(module, node));
 }
 
 }  // namespace tenon::ops

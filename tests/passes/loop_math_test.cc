@@ -6,6 +6,7 @@
 #include <functional>
 #include <limits>
 #include <random>
+#include <set>
 
 #include "codegen/codegen.h"
 #include "ir/loop_builder.h"
@@ -123,10 +124,11 @@ std::vector<float> sample_of_f32() {
 struct Budget {
   ExprKind kind;
   double ulp;
+  int flops;
 };
 constexpr Budget kBudgets[] = {
 #define EXPR(name, text, arity)
-#define MATH(name, text, ulp) {ExprKind::name, ulp},
+#define MATH(name, text, ulp, flops) {ExprKind::name, ulp, flops},
 #include "ir/loop.def"
 };
 
@@ -170,7 +172,7 @@ bool is_periodic(ExprKind kind) {
 class Math : public ::testing::TestWithParam<Budget> {};
 
 TEST_P(Math, Float32StaysWithinItsBudget) {
-  auto [kind, budget] = GetParam();
+  auto [kind, budget, flops] = GetParam();
   std::vector<float> x = sample_of_f32();
   std::vector<float> y = run(kind, x);
   double worst = 0;
@@ -191,6 +193,27 @@ TEST_P(Math, Float32StaysWithinItsBudget) {
   RecordProperty("max_ulp", std::to_string(worst));
   std::printf("%-9s max %.3f ULP at %.9g\n", std::string(to_string(kind)).c_str(), worst, worst_at);
   EXPECT_LE(worst, budget) << "at " << worst_at;
+}
+
+TEST_P(Math, HasTheOperationsOfItsRow) {
+  LoopBuilder builder("f");
+  const BufferId x = builder.buffer("x", DType::kFloat32, BufferKind::kInput);
+  const BufferId y = builder.buffer("y", DType::kFloat32, BufferKind::kOutput);
+  const E task = builder.tasks(builder.integer(1));
+  builder.store(y, task, builder.unary(GetParam().kind, builder.load(x, task)));
+  Function function = builder.finish();
+  expand_math(function, {});
+  const StatementId store = function.block(function.body).statements.back();
+  std::set<uint32_t> seen;
+  int count = 0;
+  const std::function<void(ExprId)> visit = [&](ExprId id) {
+    if (!id || !seen.insert(id.index).second) return;
+    const Expr& expr = function.expr(id);
+    if (is_float(expr.type.dtype)) count += flops(expr.kind);
+    for (ExprId operand : {expr.a, expr.b, expr.c}) visit(operand);
+  };
+  visit(function.statement(store).value);
+  EXPECT_EQ(count, GetParam().flops);
 }
 
 TEST_P(Math, Float64IsAccurate) {
