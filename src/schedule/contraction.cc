@@ -106,9 +106,10 @@ class Loops {
   /// each other, so a long panel is worked off in parts, the outermost tap of the reduction, with
   /// the sums of the task's rows in memory between them.
   void stream_weights() {
-    constexpr int64_t kFewestStrips = 3;  // fewer have no time to fetch ahead
-    prefetches_ =
-        c_.padded && c_.depth.constant() && strips_.count.constant().value_or(0) >= kFewestStrips;
+    constexpr int64_t kFewestStrips = 3;  // fewer have no time to fetch the next panel
+    const std::optional<int64_t> strips = strips_.count.constant();
+    looks_ahead_ = c_.padded && strips && *strips < kFewestStrips;
+    prefetches_ = c_.padded && c_.depth.constant() && strips && *strips >= kFewestStrips;
     const int64_t sums = strip_block_ * tile_.rows * width_;
     const int64_t most = target_.l2_bytes * 3 / 8 / (4 * width_);
     if (!prefetches_ || depth() <= most || sums * 4 > target_.l2_bytes / 8) return;
@@ -218,6 +219,10 @@ class Loops {
     const std::vector<ir::R> accumulators = first_sums(addresses.size(), columns, part, strip);
     const auto sums = with_further_sums(accumulators);
     const E next = prefetches_ ? b_.let("next", next_weights(part, strip)) : E();
+    // A processor fetches a panel's own weights by itself, as long as the multiplications of a row
+    // of them leave it room to look far enough ahead.
+    constexpr int kRoom = 4, kStepsAhead = 32;
+    const bool looks_ahead = looks_ahead_ && rows > kRoom;
     std::function<void(size_t, E, E)> reduce = [&](size_t depth, E a_offset, E b_offset) {
       if (depth < c_.taps.size()) {
         const Tap& tap = c_.taps[depth];
@@ -234,6 +239,7 @@ class Loops {
         count("k", first, end, static_cast<int64_t>(at_once), [&](E k) {
           for (size_t i = 0; i < at_once; ++i, k = k + 1) {
             if (prefetches_) prefetch(ahead + k * (width_ / spread()));
+            if (looks_ahead) prefetch(b_offset + (k + kStepsAhead) * c_.b_step);
             step(addresses, sums[i], columns, a_offset, b_offset, k);
           }
         });
@@ -381,10 +387,10 @@ class Loops {
     return part.b_address + size + b_.min(strip, b_.integer(spread() - 1)) * (size / spread());
   }
 
-  /// The lines that belong to one step of the reduction.
+  /// The lines that belong to one step of the reduction, of the next weights those of this strip.
   void prefetch(E first) {
     constexpr int kLine = 64 / 4;
-    for (int at = 0; at < std::max(width_ / spread(), 1); at += kLine)
+    for (int at = 0; at < (prefetches_ ? width_ / spread() : width_); at += kLine)
       b_.prefetch(c_.b, first + at);
   }
 
@@ -396,8 +402,9 @@ class Loops {
   Strips strips_;
   int strip_rows_;
   int64_t strip_block_ = 1, panel_block_ = 1;
-  bool streams_ = false;  ///< weights pass while rows stay
-  bool prefetches_ = false;
+  bool streams_ = false;             ///< weights pass while rows stay
+  bool looks_ahead_ = false;         ///< fetches weights of the panel itself
+  bool prefetches_ = false;          ///< fetches those that follow the part
   std::optional<BufferId> partial_;  ///< sums between the parts of a reduction
   E batch_, first_strip_, end_strip_, b_address_;
 };
