@@ -82,15 +82,15 @@ std::optional<ExpansionPlan> plan_of(const Layer& depthwise, const Layer& pointw
   const int64_t columns = std::max(span(x, size(depthwise.result, 3)), pads[1] + width);
   const int64_t outputs = size(depthwise.result, 2), panels = (channels + panel - 1) / panel;
   std::optional<ExpansionPlan> plan;
-  for (int64_t blocks = 1; blocks <= outputs; ++blocks) {
+  const int64_t even = images % 2 + 1;  // blocks of all images: two threads share them evenly
+  for (int64_t blocks = even; blocks <= outputs; blocks += even) {
     const int64_t twice = (blocks - 1) * std::max<int64_t>(0, span(y, 1) - y.stride);
     if (twice * kMostTwice > height) break;
     const int64_t tiles = (outputs + blocks * kMostTileRows - 1) / (blocks * kMostTileRows);
     const int64_t block = tiles * kMostTileRows, rows = span(y, block);
     if (4 * rows * columns * panel > target.l2_bytes / 2) continue;
     plan = {block, panel, rows, columns};
-    // Two threads have the same number of blocks.
-    if (images * blocks % 2 == 0 && images * blocks * panels >= kTasks) break;
+    if (images * blocks * panels >= kTasks) break;
   }
   return plan;
 }
