@@ -67,7 +67,7 @@ bool is_pointwise(const Layer& layer) {
 /// the outputs of two tasks.
 std::optional<ExpansionPlan> plan_of(const Layer& depthwise, const Layer& pointwise,
                                      const Target& target) {
-  constexpr int64_t kTasks = 8, kMostTwice = 8;  // one row of so many
+  constexpr int64_t kTasks = 8, kMostTwice = 10;  // one row of so many
   const auto size = [](const ir::TensorType& type, int axis) { return type.dims[axis].value(); };
   const std::vector<int64_t>& pads = depthwise.attrs.integers("pads");
   const int64_t images = size(depthwise.result, 0), channels = size(depthwise.input, 1);

@@ -82,7 +82,7 @@ void expect_fused(const Case& c) {
 TEST(Expanded, KernelsAndStrides) {
   expect_fused({{1, 8, 72, 72}, 96});
   expect_fused({{1, 8, 72, 72}, 96, 3, 2});
-  expect_fused({{1, 8, 72, 72}, 96, 5, 1});
+  expect_fused({{2, 8, 52, 52}, 96, 5, 1});
   expect_fused({{1, 8, 72, 72}, 96, 5, 2});
 }
 
