@@ -64,7 +64,8 @@ bool is_pointwise(const Layer& layer) {
 
 /// The plan, if computing the map in parts pays: it would not stay in the second-level cache, a
 /// panel of the filter stays in the first-level one, and few rows are computed twice, those under
-/// the outputs of two tasks.
+/// the outputs of two tasks. Scratch memory may take half of the second-level cache; tasks are
+/// enough for a few threads where that allows it.
 std::optional<ExpansionPlan> plan_of(const Layer& depthwise, const Layer& pointwise,
                                      const Target& target) {
   constexpr int64_t kTasks = 8, kMostTwice = 10;  // one row of so many
@@ -75,7 +76,7 @@ std::optional<ExpansionPlan> plan_of(const Layer& depthwise, const Layer& pointw
   const int64_t bytes =
       4 * images * channels * (height + pads[0] + pads[2]) * (width + pads[1] + pads[3]);
   const int64_t panel = pointwise.attrs.integer("packed");
-  if (bytes <= target.l2_bytes || 8 * size(pointwise.input, 1) * panel > target.l1_bytes)
+  if (bytes <= target.l2_bytes || 4 * size(pointwise.input, 1) * panel > target.l1_bytes / 2)
     return std::nullopt;
 
   const WindowAxis y = axis_of(depthwise, 0), x = axis_of(depthwise, 1);
@@ -127,41 +128,46 @@ ir::View Expansion::view() const {
            b_.integer(plan_.panel)}};
 }
 
-ir::View Expansion::compute(E image, E first, E end, E panel) {
-  const int64_t row_size = plan_.columns * plan_.panel;
-  // Rows of the map: what is read, and what there is of it.
-  const E top = b_.let("top", first * axis_y_.stride - pads_[0]);
-  const E bottom = b_.let("bottom", top + (end - first - 1) * axis_y_.stride + (span(axis_y_, 1)));
-  const E begin = b_.let("begin", b_.min(b_.max(top, b_.integer(0)), bottom));
-  const E stop = b_.let("stop", b_.max(b_.min(bottom, b_.integer(height_)), top));
-  zero(b_.integer(0), (begin - top) * row_size);
-  zero((stop - top) * row_size, (bottom - top) * row_size);
-  b_.loop("y", begin, stop, 1, [&](E y) {
-    const E row = b_.let("row", (y - top) * row_size);
-    const int64_t filled = (pads_[1] + width_) * plan_.panel;
-    zero(row, row + pads_[1] * plan_.panel);
-    zero(row + filled, row + row_size);
-    map_row(image, y, b_.let("written", row + pads_[1] * plan_.panel), panel);
-  });
+ir::View Expansion::start(E image, E first, E panel) {
+  image_ = image;
+  first_ = first;
+  panel_ = panel;
+  top_ = b_.let("top", first * axis_y_.stride - pads_[0]);
   ir::View made = view();
-  made.offset = b_.let("made", pads_[1] * plan_.panel - top * row_size - panel * plan_.panel);
+  made.offset =
+      b_.let("made", pads_[1] * plan_.panel - top_ * made.strides[2] - panel * plan_.panel);
   return made;
 }
 
-void Expansion::zero(E begin, E end) {
-  if ((end - begin).is(0)) return;
-  const E nothing = b_.literal(0, {ir::DType::kFloat32, static_cast<uint16_t>(lanes_)});
-  b_.loop("i", begin, end, lanes_, [&](E i) { b_.store(scratch_, i, nothing); });
+void Expansion::make_rows(E y, int rows) {
+  const int64_t row_size = plan_.columns * plan_.panel, filled = (pads_[1] + width_) * plan_.panel;
+  const int64_t shared = std::max<int64_t>(0, span(axis_y_, 1) - axis_y_.stride);
+  const E read = b_.let("read", y * axis_y_.stride - pads_[0]);
+  const E begin = read + b_.select(first_ < y, b_.integer(shared), b_.integer(0));
+  b_.loop("row", begin, read + span(axis_y_, rows), 1, [&](E row) {
+    const E at = b_.let("at", (row - top_) * row_size);
+    const auto make = [&] {
+      zero(at, pads_[1] * plan_.panel);
+      zero(at + filled, row_size - filled);
+      map_row(row, b_.let("written", at + pads_[1] * plan_.panel));
+    };
+    b_.if_then((0 <= row) & (row < height_), make, [&] { zero(at, row_size); });
+  });
 }
 
-/// A row of the map, to scratch memory at `written`.
-void Expansion::map_row(E image, E y, E written, E panel) {
+void Expansion::zero(E begin, int64_t length) {
+  if (length == 0) return;
+  const E nothing = b_.literal(0, {ir::DType::kFloat32, static_cast<uint16_t>(lanes_)});
+  b_.loop("i", begin, begin + length, lanes_, [&](E i) { b_.store(scratch_, i, nothing); });
+}
+
+void Expansion::map_row(E y, E written) {
   const int64_t channels = scope_.operand_type(kX).dims[1].value();
   const int vectors = static_cast<int>(plan_.panel) / lanes_;
   const int most = choose_tile(scope_.target(), width_, channels, vectors).rows;
   const auto strips = [&](const Vectors& of_panel) {
     for_strips(b_, make_strips(b_, b_.integer(width_), most), b_.integer(width_),
-               [&](int columns, E x) { strip(columns, of_panel, image, y, x, written, panel); });
+               [&](int columns, E x) { strip(columns, of_panel, y, x, written); });
   };
   const int64_t rest = channels % plan_.panel;
   if (rest == 0) return strips({vectors, {}});
@@ -169,14 +175,14 @@ void Expansion::map_row(E image, E y, E written, E panel) {
   if (rest % lanes_ != 0)
     last.last_mask =
         b_.ramp(b_.integer(0), 1, lanes_) < b_.broadcast(b_.integer(rest % lanes_), lanes_);
-  b_.if_then(panel < channels / plan_.panel, [&] { strips({vectors, {}}); }, [&] { strips(last); });
+  b_.if_then(
+      panel_ < channels / plan_.panel, [&] { strips({vectors, {}}); }, [&] { strips(last); });
 }
 
-/// Neighbouring columns of a row, in registers over the whole reduction.
-void Expansion::strip(int columns, const Vectors& vectors, E image, E y, E x, E written, E panel) {
+void Expansion::strip(int columns, const Vectors& vectors, E y, E x, E written) {
   const E read =
-      b_.let("read", x_.offset + image * x_.strides[0] + y * x_.strides[2] + x * x_.strides[3]);
-  const E weights = b_.let("weights", w_.offset + panel * w_.strides[1]);
+      b_.let("read", x_.offset + image_ * x_.strides[0] + y * x_.strides[2] + x * x_.strides[3]);
+  const E weights = b_.let("weights", w_.offset + panel_ * w_.strides[1]);
   const ir::VectorType type{ir::DType::kFloat32, static_cast<uint16_t>(lanes_)};
   std::vector<ir::R> sums;
   for (int i = 0; i < columns * vectors.count; ++i)
@@ -191,7 +197,7 @@ void Expansion::strip(int columns, const Vectors& vectors, E image, E y, E x, E 
         [&](int v) { return b_.load(w_.buffer, weights + k * plan_.panel + v * lanes_, lanes_); });
   });
   for (int v = 0; v < vectors.count; ++v) {
-    const E channel = panel * plan_.panel + v * lanes_;
+    const E channel = panel_ * plan_.panel + v * lanes_;
     const ir::Lanes lanes{1, lanes_, v + 1 == vectors.count ? vectors.last_mask : E()};
     E bias;
     if (producer_.has_operand(kBias)) {
@@ -201,7 +207,7 @@ void Expansion::strip(int columns, const Vectors& vectors, E image, E y, E x, E 
     for (int column = 0; column < columns; ++column) {
       E value = sums[column * vectors.count + v];
       if (bias.builder) value = value + bias;
-      const E index[] = {image, channel, y, x + column};
+      const E index[] = {image_, channel, y, x + column};
       b_.store(scratch_, written + x * plan_.panel + (column * plan_.panel + v * lanes_),
                producer_.finished(0, index, value, lanes));
     }

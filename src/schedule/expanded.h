@@ -1,6 +1,7 @@
 // A depthwise convolution that makes its input itself. The pointwise convolution before it, which
-// expands a few channels to many, gives a map that leaves the second-level cache before it is read;
-// instead, each task computes the rows and channels of it that it needs into scratch memory.
+// expands a few channels to many, gives a map that would leave the second-level cache before it is
+// read; instead, each task computes some channels of the rows that it needs into scratch memory, a
+// few rows before they are read.
 #pragma once
 
 #include <optional>
@@ -22,6 +23,7 @@ struct ExpansionPlan {
 bool takes_expansion(const ir::Module& module, const ir::Node& node, const ir::Node& producer,
                      const Target& target);
 
+/// The loops that make the input of a depthwise convolution.
 class Expansion {
  public:
   /// Of the depthwise convolution's scope, whose input is made in the kernel.
@@ -32,9 +34,13 @@ class Expansion {
   /// The strides of the input as it lies in scratch memory.
   ir::View view() const;
 
-  /// Computes what the output rows from `first` to `end` read of a panel of channels, and gives the
-  /// input with that part in place.
-  ir::View compute(ir::E image, ir::E first, ir::E end, ir::E panel);
+  /// Begins a task: the output rows from `first` on of an image, of a panel of channels. Gives the
+  /// input with the rows that `make_rows` makes in place.
+  ir::View start(ir::E image, ir::E first, ir::E panel);
+
+  /// Computes what `rows` output rows from `y` on read beyond what those of the task before them
+  /// do.
+  void make_rows(ir::E y, int rows);
 
  private:
   /// The vectors of a panel's channels; of the last one a part may be without a channel.
@@ -43,10 +49,11 @@ class Expansion {
     ir::E last_mask;
   };
 
-  void zero(ir::E begin, ir::E end);
-  void map_row(ir::E image, ir::E y, ir::E row, ir::E panel);
-  void strip(int columns, const Vectors& vectors, ir::E image, ir::E y, ir::E x, ir::E written,
-             ir::E panel);
+  void zero(ir::E begin, int64_t length);
+  /// Computes a row of the map, to scratch memory at `written`.
+  void map_row(ir::E y, ir::E written);
+  /// Computes neighbouring columns of a row, in registers over the whole reduction.
+  void strip(int columns, const Vectors& vectors, ir::E y, ir::E x, ir::E written);
 
   ir::LoopScope& scope_;
   ir::LoopScope& producer_;
@@ -58,6 +65,7 @@ class Expansion {
   const std::vector<int64_t> pads_;
   WindowAxis axis_y_;
   ir::BufferId scratch_;
+  ir::E image_, first_, panel_, top_;  ///< of the task; of the map, the first row in scratch memory
 };
 
 }  // namespace tenon::schedule

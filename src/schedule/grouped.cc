@@ -2,7 +2,8 @@
 // A tile is some output rows by some output columns of one vector of channels, held in registers:
 // each input vector under the tile is loaded once and added into every output that it reaches. More
 // channels of a group take as many such steps, by the diagonal method (base/diagonals.h): after
-// each, the sums are turned by one lane within their groups.
+// each, the sums are turned by one lane within their groups. The input of a depthwise convolution
+// may be made in the same kernel (schedule/expanded.h).
 #include <algorithm>
 #include <numeric>
 #include <optional>
@@ -83,7 +84,7 @@ class Loops {
 
     const E first = b_.let("y0", row_block * (row_block_ * tile_.rows));
     const E end = b_.let("y1", b_.min(first + row_block_ * tile_.rows, rows_));
-    if (expansion_) x_ = expansion_->compute(image_, first, end, panel_block);
+    if (expansion_) x_ = expansion_->start(image_, first, panel_block);
     origin_ = b_.let("origin", origin());
     const E full = b_.let("yf", first + (end - first) / tile_.rows * tile_.rows);
     b_.loop("y", first, full, tile_.rows, [&](E y) { row_of_tiles(y, tile_.rows); });
@@ -144,6 +145,7 @@ class Loops {
 
   /// Tiles of near-equal width where the width is known.
   void row_of_tiles(E y, int rows) {
+    if (expansion_) expansion_->make_rows(y, rows);
     if (auto known = columns_.constant()) {
       const int64_t count = (*known + tile_.columns - 1) / tile_.columns;
       const int64_t small = *known / count, split = *known % count * (small + 1);
