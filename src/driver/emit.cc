@@ -1,6 +1,7 @@
 #include "driver/emit.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
@@ -87,17 +88,23 @@ Result<void> write_weights(State& state, const Plan& plan,
 
 /// What `tenon inspect` cannot see in the plan: how the loops of each step were made.
 std::string info(const State& state) {
-  auto recipe_of = [&](const passes::Kernel& kernel) -> std::string_view {
-    if (!kernel.foreign.empty()) return "foreign";
-    for (ir::NodeId node : kernel.nodes) {
+  // The nodes behind the anchor are its epilogue.
+  const auto recipes_of = [&](const ir::Group& group) {
+    std::vector<std::string_view> names;
+    for (ir::NodeId node : group.nodes) {
       const auto* recipe =
           schedule::find_recipe(state.module, state.module.node(node), state.target);
-      if (recipe) return recipe->name;
+      if (recipe) names.push_back(recipe->name);
+      if (node == group.anchor) break;
     }
-    return "loops";
+    return names.empty() ? "loops" : fmt::format("{}", fmt::join(names, "+"));
   };
   nlohmann::ordered_json recipes = nlohmann::json::array();
-  for (const passes::Kernel& kernel : state.kernels) recipes.push_back(recipe_of(kernel));
+  for (size_t i = 0; i < state.kernels.size(); ++i) {
+    // A function that was read as text comes without a group.
+    const ir::Group group = i < state.module.groups.size() ? state.module.groups[i] : ir::Group();
+    recipes.push_back(state.kernels[i].foreign.empty() ? recipes_of(group) : "foreign");
+  }
   return nlohmann::ordered_json{{"recipes", std::move(recipes)}}.dump();
 }
 

@@ -55,6 +55,21 @@ class LoopScope {
   /// (schedule/recipe.h).
   virtual std::vector<int64_t> pooling() const { return {}; }
 
+  /// The scope of the node that makes an operand in this kernel, with the same builder, for a
+  /// recipe that lowers it along (schedule/recipe.h). It has `finished` in the place of `store`.
+  /// Null: the operand is not made here.
+  virtual LoopScope* producer(int operand) {
+    (void)operand;
+    return nullptr;
+  }
+
+  /// What the readers of this element of the result are to have where the node gives this value:
+  /// that after the epilogue, if there is one.
+  virtual E finished(int result, std::span<const E> index, E value, Lanes lanes = {}) {
+    (void)result, (void)index, (void)lanes;
+    return value;
+  }
+
   /// The result's element at `index`, in its compute type, which an earlier round has stored. Only
   /// for a node that is alone in its kernel.
   virtual E load_result(int result, std::span<const E> index, Lanes lanes = {}) = 0;

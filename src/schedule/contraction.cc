@@ -335,38 +335,16 @@ class Loops {
     }
   }
 
-  /// One element of the reduction. The smaller side of the tile is held in registers, the other
-  /// streams.
+  /// One element of the reduction.
   void step(const std::vector<E>& addresses, const std::vector<ir::R>& accumulators,
             const Columns& columns, E a_offset, E b_offset, E k) {
-    const int rows = static_cast<int>(addresses.size()), vectors = columns.vectors;
-    auto load_a = [&](int r) {
-      return b_.let("x", b_.load(c_.a, addresses[r] + a_offset + k * c_.a_step));
-    };
-    auto load_b = [&](int v) {
-      const E mask = c_.padded ? E() : columns.mask(v);
-      return b_.let(
-          "w", b_.load(c_.b, b_offset + k * c_.b_step + v * lanes_, columns.lanes_of(v), mask));
-    };
-    auto add = [&](int r, int v, E a, E w) {
-      const ir::R& accumulator = accumulators[r * vectors + v];
-      b_.assign(accumulator, b_.fma(b_.broadcast(a, columns.lanes_of(v)), w, accumulator));
-    };
-    if (rows < vectors) {
-      std::vector<E> held;
-      for (int r = 0; r < rows; ++r) held.push_back(load_a(r));
-      for (int v = 0; v < vectors; ++v) {
-        E w = load_b(v);
-        for (int r = 0; r < rows; ++r) add(r, v, held[r], w);
-      }
-    } else {
-      std::vector<E> held;
-      for (int v = 0; v < vectors; ++v) held.push_back(load_b(v));
-      for (int r = 0; r < rows; ++r) {
-        E a = load_a(r);
-        for (int v = 0; v < vectors; ++v) add(r, v, a, held[v]);
-      }
-    }
+    add_outer_product(
+        b_, static_cast<int>(addresses.size()), columns.vectors, accumulators,
+        [&](int r) { return b_.load(c_.a, addresses[r] + a_offset + k * c_.a_step); },
+        [&](int v) {
+          const E mask = c_.padded ? E() : columns.mask(v);
+          return b_.load(c_.b, b_offset + k * c_.b_step + v * lanes_, columns.lanes_of(v), mask);
+        });
   }
 
   /// Over how many strips of a task the next part of the weights is prefetched: as many as divide
@@ -410,6 +388,28 @@ class Loops {
 };
 
 }  // namespace
+
+void add_outer_product(LoopBuilder& builder, int rows, int vectors, std::span<const ir::R> sums,
+                       const std::function<E(int)>& a, const std::function<E(int)>& b) {
+  const auto add = [&](int row, int v, E x, E w) {
+    const ir::R& sum = sums[row * vectors + v];
+    builder.assign(sum, builder.fma(builder.broadcast(x, w.type().lanes), w, sum));
+  };
+  std::vector<E> held;
+  if (rows < vectors) {
+    for (int row = 0; row < rows; ++row) held.push_back(builder.let("x", a(row)));
+    for (int v = 0; v < vectors; ++v) {
+      const E w = builder.let("w", b(v));
+      for (int row = 0; row < rows; ++row) add(row, v, held[row], w);
+    }
+  } else {
+    for (int v = 0; v < vectors; ++v) held.push_back(builder.let("w", b(v)));
+    for (int row = 0; row < rows; ++row) {
+      const E x = builder.let("x", a(row));
+      for (int v = 0; v < vectors; ++v) add(row, v, x, held[v]);
+    }
+  }
+}
 
 void contraction_loops(ir::LoopScope& scope, const Contraction& contraction, Tile tile) {
   Loops(scope, contraction, tile).run();

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "ir/loop_scope.h"
@@ -44,6 +45,11 @@ struct Contraction {
       store;
   ir::E batches;  ///< independent products, each with its own A, B and C
 };
+
+/// sums[row * vectors + v] += a(row) * b(v), a scalar by a vector. The smaller side is held in
+/// registers, the other streams.
+void add_outer_product(ir::LoopBuilder& builder, int rows, int vectors, std::span<const ir::R> sums,
+                       const std::function<ir::E(int)>& a, const std::function<ir::E(int)>& b);
 
 /// The loops of the whole kernel: tasks are blocks of row strips by blocks of panels. The tile has
 /// the rows of whole windows.

@@ -2,11 +2,14 @@
 // A tile is some output rows by some output columns of one vector of channels, held in registers:
 // each input vector under the tile is loaded once and added into every output that it reaches. More
 // channels of a group take as many such steps, by the diagonal method (base/diagonals.h): after
-// each, the sums are turned by one lane within their groups.
+// each, the sums are turned by one lane within their groups. The input of a depthwise convolution
+// may be made in the same kernel (schedule/expanded.h).
 #include <algorithm>
 #include <numeric>
+#include <optional>
 
 #include "base/diagonals.h"
+#include "schedule/expanded.h"
 #include "schedule/families.h"
 #include "schedule/grouped.h"
 
@@ -36,7 +39,8 @@ class Loops {
   explicit Loops(LoopScope& scope)
       : scope_(scope),
         b_(scope.builder()),
-        x_(scope.view(kX)),
+        expansion_(scope.producer(kX) ? std::make_optional<Expansion>(scope) : std::nullopt),
+        x_(expansion_ ? expansion_->view() : scope.view(kX)),
         w_(scope.view(kW)),
         lanes_(static_cast<int>(scope.attrs().integer("packed"))),
         spatial_(scope.attrs().integers("strides").size()),
@@ -44,17 +48,15 @@ class Loops {
         group_(scope.operand_type(kW).dims[1].value()),
         diagonals_(group_, lanes_) {
     const ir::Attrs& attrs = scope.attrs();
-    origin_ = x_.offset;
     for (size_t axis = 0; axis < spatial_; ++axis) {
       WindowAxis& at = axis + 1 == spatial_ ? axis_x_ : axis_y_;
       at = {scope.operand_type(kW).dims[2 + axis].value(), attrs.integers("strides")[axis],
             attrs.integers("dilations")[axis]};
-      origin_ = origin_ - x_.strides[2 + axis] * attrs.integers("pads")[axis];
     }
     rows_ = spatial_ == 2 ? scope.dim(scope.result_type(0).dims[2]) : b_.integer(1);
     columns_ = scope.dim(scope.result_type(0).dims[1 + spatial_]);
     copies_ = group_ > 1 && collides(kMostColumns);
-    TileLimits limits = {.rows = 2, .columns = 8, .spare = 1};
+    TileLimits limits = {.rows = kMostTileRows, .columns = 8, .spare = 1};
     // Input that is read again and again must not be held in registers from turn to turn: rows come
     // in a loop. Vectors that lie beside each other are loaded several at a time.
     if (group_ > 1) limits = {.rows = 1, .columns = kMostColumns, .spare = copies_ ? 5 : 3};
@@ -77,12 +79,13 @@ class Loops {
     const E rest = b_.let("rest", task / panel_blocks);
     const E row_block = b_.let("rb", rest % row_blocks);
     image_ = b_.let("n", rest / row_blocks);
-    origin_ = b_.let("origin", origin_ + image_ * x_.strides[0]);
     first_panel_ = b_.let("p0", panel_block * panel_block_);
     end_panel_ = b_.let("p1", b_.min(first_panel_ + panel_block_, b_.integer(panels())));
 
     const E first = b_.let("y0", row_block * (row_block_ * tile_.rows));
     const E end = b_.let("y1", b_.min(first + row_block_ * tile_.rows, rows_));
+    if (expansion_) x_ = expansion_->start(image_, first, panel_block);
+    origin_ = b_.let("origin", origin());
     const E full = b_.let("yf", first + (end - first) / tile_.rows * tile_.rows);
     b_.loop("y", first, full, tile_.rows, [&](E y) { row_of_tiles(y, tile_.rows); });
     const std::optional<int64_t> known = rows_.constant();
@@ -93,6 +96,14 @@ class Loops {
 
  private:
   static constexpr int kMostColumns = 10;  // of a tile that is not depthwise
+
+  /// Of the image: what is under the first tap of the first output.
+  E origin() const {
+    E at = x_.offset + image_ * x_.strides[0];
+    for (size_t axis = 0; axis < spatial_; ++axis)
+      at = at - x_.strides[2 + axis] * scope_.attrs().integers("pads")[axis];
+    return at;
+  }
 
   /// Whether the input under a tile of one row lies in so few sets of the first-level cache that
   /// most of it does not stay there from turn to turn.
@@ -117,6 +128,11 @@ class Loops {
   /// input so often that a few channels over many rows stay in the cache; else channels are
   /// innermost.
   void choose_blocks(int64_t images) {
+    if (expansion_) {
+      panel_block_ = expansion_->plan().panel / lanes_;
+      row_block_ = expansion_->plan().row_block / tile_.rows;
+      return;
+    }
     constexpr int64_t kFewRows = 8, kTasks = 16, kParts = 4, kManyTaps = 25, kFewPanels = 4;
     const int64_t rows = rows_.constant().value_or(64);
     const int64_t tiles = (rows + tile_.rows - 1) / tile_.rows;
@@ -129,6 +145,7 @@ class Loops {
 
   /// Tiles of near-equal width where the width is known.
   void row_of_tiles(E y, int rows) {
+    if (expansion_) expansion_->make_rows(y, rows);
     if (auto known = columns_.constant()) {
       const int64_t count = (*known + tile_.columns - 1) / tile_.columns;
       const int64_t small = *known / count, split = *known % count * (small + 1);
@@ -319,7 +336,9 @@ class Loops {
 
   LoopScope& scope_;
   ir::LoopBuilder& b_;
-  const ir::View x_, w_;
+  std::optional<Expansion> expansion_;  ///< makes the input
+  ir::View x_;
+  const ir::View w_;
   const int lanes_;
   const size_t spatial_;
   const int64_t channels_, group_;  ///< all, and of a group
@@ -337,7 +356,8 @@ void loops(LoopScope& scope) { Loops(scope).run(); }
 }  // namespace
 
 const Recipe& grouped_recipe() {
-  static const Recipe recipe = {"grouped", applies, operand_layout, true, loops};
+  static const Recipe recipe = {"grouped", applies, operand_layout, true,
+                                loops,     nullptr, takes_expansion};
   return recipe;
 }
 

@@ -19,6 +19,8 @@ struct WindowAxis {
   std::map<int64_t, std::vector<std::pair<int, int>>> reads(int outputs) const;
 };
 
+constexpr int kMostTileRows = 2;
+
 /// Output rows by output columns of one vector of channels.
 struct WindowTile {
   int rows, columns;

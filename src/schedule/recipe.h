@@ -36,6 +36,10 @@ struct Recipe {
   /// (`LoopScope::pooling`); null: never.
   bool (*pools)(const ir::Module& module, const ir::Node& node, const Target& target,
                 std::span<const int64_t> window) = nullptr;
+  /// Whether its loops should also compute `producer`, which makes the node's first operand, with
+  /// its epilogue (`LoopScope::producer`); null: never.
+  bool (*takes_producer)(const ir::Module& module, const ir::Node& node, const ir::Node& producer,
+                         const Target& target) = nullptr;
 };
 
 /// All recipes; for a node the first that applies is taken.

@@ -52,6 +52,13 @@ ir::Module conv(Integers input, int64_t outputs, int64_t kernel, int64_t stride 
   return m.module;
 }
 
+ir::Module expanded(Integers input, int64_t channels, int64_t stride) {
+  NetworkBuilder m;
+  const auto x = m.input("x", std::vector<ir::Dim>(input.begin(), input.end()));
+  m.output(m.conv(m.add(Op::kRelu, {m.conv(x, channels, 1)}), channels, 3, stride, channels));
+  return m.module;
+}
+
 ir::Module pooled(Integers input, int64_t outputs) {
   NetworkBuilder m;
   const auto x = m.input("x", std::vector<ir::Dim>(input.begin(), input.end()));
@@ -116,6 +123,7 @@ std::vector<Case> cases() {
       {"conv transposed", transposed({1, 64, 14, 14}, 32)},
       {"depthwise 3x3", conv({1, 64, 28, 28}, 64, 3, 1, 64)},
       {"depthwise 3x3 stride 2", conv({1, 64, 28, 28}, 64, 3, 2, 64)},
+      {"depthwise 3x3 expanded", expanded({1, 16, 112, 112}, 96, 2)},
       {"depthwise 5x5", conv({1, 64, 14, 14}, 64, 5, 1, 64)},
       {"few per group", conv({1, 64, 28, 28}, 64, 3, 1, 16)},
       {"few per group stride 2", conv({1, 64, 28, 28}, 64, 3, 2, 8)},

@@ -69,6 +69,7 @@ class Grouper {
     if (options_.fuse_epilogues && module_.node(first).outputs.size() == 1 && !foreign) {
       extend(nodes);
     }
+    if (options_.fuse_producers && anchor) take_group(nodes, anchor);
     if (options_.fuse_producers && !anchor) take_producers(nodes);
     std::ranges::sort(nodes, {}, [&](NodeId n) { return position_.at(n); });
     groups_.push_back({std::move(nodes), anchor});
@@ -88,6 +89,27 @@ class Grouper {
       return;
     nodes.push_back(readers[0]);
     taken_.insert(readers[0]);
+  }
+
+  /// The group that makes the anchor's first operand for it alone, where the anchor's recipe should
+  /// compute both.
+  void take_group(std::vector<NodeId>& nodes, NodeId anchor) {
+    const ir::Node& node = module_.node(anchor);
+    if (node.inputs.empty() || !node.inputs[0]) return;
+    const ValueId made = node.inputs[0];
+    const schedule::Recipe* recipe = schedule::find_recipe(module_, node, target_);
+    if (!recipe || !recipe->takes_producer || is_output_.contains(made) ||
+        readers_[made.index] != std::vector<NodeId>{anchor})
+      return;
+    const auto group = std::ranges::find_if(groups_, [&](const ir::Group& g) {
+      return g.anchor && module_.producer(made) == g.nodes.back();
+    });
+    if (group == groups_.end() || pool_of(module_, *group) ||
+        nodes.size() + group->nodes.size() > options_.most_nodes ||
+        !recipe->takes_producer(module_, node, module_.node(group->anchor), target_))
+      return;
+    nodes.insert(nodes.end(), group->nodes.begin(), group->nodes.end());
+    groups_.erase(group);
   }
 
   /// Grows the group forward as long as just one value leaves it.
@@ -184,6 +206,22 @@ NodeId pool_of(const Module& module, const ir::Group& group) {
   };
   const auto found = std::ranges::find_if(group.nodes, is_pool);
   return found == group.nodes.end() ? NodeId() : *found;
+}
+
+ir::Group producer_of(const Module& module, const ir::Group& group) {
+  if (!group.anchor) return {};
+  std::vector<NodeId> before = {group.anchor};
+  for (size_t i = 0; i < before.size(); ++i) {
+    for (ValueId input : module.node(before[i]).inputs) {
+      const NodeId node = input ? module.producer(input) : NodeId();
+      if (node && contains(group.nodes, node) && !contains(before, node)) before.push_back(node);
+    }
+  }
+  ir::Group part;
+  std::ranges::copy_if(group.nodes, std::back_inserter(part.nodes),
+                       [&](NodeId node) { return node != group.anchor && contains(before, node); });
+  if (!part.nodes.empty()) part.anchor = part.nodes.front();
+  return part;
 }
 
 ValueId group_result(const Module& module, const ir::Group& group) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -16,7 +17,7 @@ class GroupScope final : public ir::LoopScope {
  public:
   GroupScope(ir::Module& module, const ir::Group& group, const Target& target);
 
-  ir::LoopBuilder& builder() override { return builder_; }
+  ir::LoopBuilder& builder() override { return parts_->builder; }
   const Target& target() const override { return target_; }
   const ir::Attrs& attrs() const override;
   bool has_operand(int operand) const override;
@@ -26,6 +27,8 @@ class GroupScope final : public ir::LoopScope {
   ir::E load(int operand, std::span<const ir::E> index, ir::Lanes lanes) override;
   void store(int result, std::span<const ir::E> index, ir::E value, ir::Lanes lanes) override;
   std::vector<int64_t> pooling() const override;
+  ir::LoopScope* producer(int operand) override;
+  ir::E finished(int result, std::span<const ir::E> index, ir::E value, ir::Lanes lanes) override;
   ir::E load_result(int result, std::span<const ir::E> index, ir::Lanes lanes) override;
   ir::View view(int operand) override;
   ir::View result_view(int result) override;
@@ -45,6 +48,20 @@ class GroupScope final : public ir::LoopScope {
   Kernel finish();
 
  private:
+  /// What the scopes of one kernel share.
+  struct Parts {
+    explicit Parts(std::string name) : builder(std::move(name)) {}
+
+    ir::LoopBuilder builder;
+    Kernel kernel;
+    std::map<ir::ValueId, ir::BufferId> buffers;
+    std::vector<std::pair<ir::Dim, ir::E>> params;
+  };
+
+  /// Of a part of the group of a kernel.
+  GroupScope(ir::Module& module, ir::Group part, const Target& target,
+             std::shared_ptr<Parts> parts);
+
   /// Values that an expression may read at `index` of a shape of that rank, before they are looked
   /// for in memory.
   struct Point {
@@ -61,18 +78,15 @@ class GroupScope final : public ir::LoopScope {
   bool made_here(ir::ValueId value) const;
   /// What the anchor's stores give: its result, or that of the pool behind it.
   ir::ValueId stored(int result) const;
-  ir::BufferId buffer(ir::ValueId storage, bool written);
   /// Strides of `value` along the axes of an index of this rank: 0 where it is repeated.
   std::vector<ir::Dim> aligned_strides(ir::ValueId value, size_t rank) const;
   ir::E address(ir::ValueId value, const Point& point, ir::E* lane_stride);
 
   ir::Module& module_;
-  const ir::Group& group_;
   const Target& target_;
-  ir::LoopBuilder builder_;
-  Kernel kernel_;
-  std::map<ir::ValueId, ir::BufferId> buffers_;
-  std::vector<std::pair<ir::Dim, ir::E>> params_;
+  std::shared_ptr<Parts> parts_;
+  ir::Group group_;                       ///< without the part that makes an operand
+  std::unique_ptr<GroupScope> producer_;  ///< of that part
   /// In a nest over merged axes: strides of each value along them.
   std::unordered_map<ir::ValueId, std::vector<ir::Dim>> merged_;
 };

@@ -105,19 +105,28 @@ class Placer {
   /// What the recipes that read a value directly would like its memory to be.
   void find_wishes() {
     for (const Group& group : module_.groups) {
-      if (!group.anchor) continue;
-      const Node& node = module_.node(group.anchor);
-      const schedule::Recipe* recipe = schedule::find_recipe(module_, node, target_);
-      if (!recipe) continue;
-      for (size_t k = 0; k < node.inputs.size(); ++k) {
-        if (!node.inputs[k]) continue;
-        OperandLayout layout = recipe->operand_layout(module_, node, static_cast<int>(k));
-        if (!layout.channels_last) continue;
-        std::vector<int64_t>& halo = wishes_[node.inputs[k]];
-        halo = united(std::move(halo), layout.halo);
-        wish_for_whole(node.inputs[k]);
-      }
+      for (NodeId anchor : anchors(group)) find_wishes(group, module_.node(anchor));
     }
+  }
+
+  void find_wishes(const Group& group, const Node& node) {
+    const schedule::Recipe* recipe = schedule::find_recipe(module_, node, target_);
+    if (!recipe) return;
+    for (size_t k = 0; k < node.inputs.size(); ++k) {
+      if (!node.inputs[k] || made_in(group, node.inputs[k])) continue;
+      OperandLayout layout = recipe->operand_layout(module_, node, static_cast<int>(k));
+      if (!layout.channels_last) continue;
+      std::vector<int64_t>& halo = wishes_[node.inputs[k]];
+      halo = united(std::move(halo), layout.halo);
+      wish_for_whole(node.inputs[k]);
+    }
+  }
+
+  /// The nodes of a group that recipes take.
+  std::vector<NodeId> anchors(const Group& group) const {
+    std::vector<NodeId> nodes = {producer_of(module_, group).anchor, group.anchor};
+    std::erase(nodes, NodeId());
+    return nodes;
   }
 
   /// What a part is wanted to be, the value that it is cut from had better be too.
@@ -345,20 +354,20 @@ class Placer {
   // ---- Groups ----
 
   void place_group(Group group) {
-    const schedule::Recipe* recipe = nullptr;
-    if (group.anchor) {
-      recipe = schedule::find_recipe(module_, module_.node(group.anchor), target_);
-      for (size_t k = 0; k < module_.node(group.anchor).inputs.size(); ++k) {
-        const ValueId operand = module_.node(group.anchor).inputs[k];
+    const schedule::Recipe* recipe = nullptr;  // of the anchor
+    for (NodeId anchor : anchors(group)) {
+      recipe = schedule::find_recipe(module_, module_.node(anchor), target_);
+      for (size_t k = 0; k < module_.node(anchor).inputs.size(); ++k) {
+        const ValueId operand = module_.node(anchor).inputs[k];
         if (!operand || made_in(group, operand)) continue;
         ensure_placed(operand);
-        if (is_foreign(group)) module_.node(group.anchor).inputs[k] = dense(operand);
+        if (is_foreign(group)) module_.node(anchor).inputs[k] = dense(operand);
         if (!recipe) continue;
         OperandLayout layout =
-            recipe->operand_layout(module_, module_.node(group.anchor), static_cast<int>(k));
+            recipe->operand_layout(module_, module_.node(anchor), static_cast<int>(k));
         if (!serves(operand, layout)) {
           const ValueId copy = copy_for(operand, layout);
-          module_.node(group.anchor).inputs[k] = copy;
+          module_.node(anchor).inputs[k] = copy;
         }
       }
     }

@@ -72,11 +72,14 @@ class Updater {
            !is_output(owner);
   }
 
-  /// Whether only elementwise nodes of the group read the operand.
+  /// Whether only elementwise nodes of the group read the operand, each element where that of the
+  /// result is written: not those before the anchor.
   bool is_read_elementwise(ValueId operand, const Group& group) const {
+    const Group producer = producer_of(module_, group);
     return std::ranges::all_of(group.nodes, [&](NodeId node) {
       return !contains(module_.node(node).inputs, operand) ||
-             ops::operator_of(module_.node(node).op).traits.elementwise;
+             (ops::operator_of(module_.node(node).op).traits.elementwise &&
+              !contains(producer.nodes, node));
     });
   }
 
