@@ -172,9 +172,10 @@ void Expansion::map_row(E y, E written) {
   const int64_t rest = channels % plan_.panel;
   if (rest == 0) return strips({vectors, {}});
   Vectors last{static_cast<int>((rest + lanes_ - 1) / lanes_), {}};
-  if (rest % lanes_ != 0)
+  if (rest % lanes_ != 0) {
     last.last_mask =
         b_.ramp(b_.integer(0), 1, lanes_) < b_.broadcast(b_.integer(rest % lanes_), lanes_);
+  }
   b_.if_then(
       panel_ < channels / plan_.panel, [&] { strips({vectors, {}}); }, [&] { strips(last); });
 }
