@@ -27,11 +27,10 @@ void GroupScope::clear_halo(ValueId storage) {
   if (first == rank) return;
 
   const auto zero = [&](E begin, E length) {
-    const E nothing = parts_->builder.literal(0, {module_.value(storage).type.dtype, 1});
-    parts_->builder.loop(
+    const E nothing = builder_.literal(0, {module_.value(storage).type.dtype, 1});
+    builder_.loop(
         "i", begin, begin + length, 1,
-        [&](E i) { parts_->builder.store(parts_->buffers.at(storage), i, nothing); },
-        ir::LoopKind::kVector);
+        [&](E i) { builder_.store(buffers_.at(storage), i, nothing); }, ir::LoopKind::kVector);
   };
   const auto stride = [&](size_t depth) { return dim(place.strides[order[depth]]); };
   const auto size = [&](size_t depth) { return dim(shape[order[depth]]); };
@@ -40,8 +39,8 @@ void GroupScope::clear_halo(ValueId storage) {
     const E step = stride(depth);
     if (before(depth) > 0) zero(base, step * before(depth));
     if (depth < last) {
-      parts_->builder.loop("r", size(depth),
-                           [&](E r) { ends(depth + 1, base + (r + before(depth)) * step); });
+      builder_.loop("r", size(depth),
+                    [&](E r) { ends(depth + 1, base + (r + before(depth)) * step); });
     }
     if (after(depth) > 0) zero(base + (size(depth) + before(depth)) * step, step * after(depth));
   };
@@ -49,12 +48,12 @@ void GroupScope::clear_halo(ValueId storage) {
   const E padded = size(first) + (before(first) + after(first));
   E rows = padded;
   for (size_t depth = 0; depth < first; ++depth) rows = rows * size(depth);
-  const E task = parts_->builder.task(), tasks = parts_->builder.task_count();
-  parts_->builder.loop("h", task * rows / tasks, (task + 1) * rows / tasks, 1, [&](E row) {
-    const E base = parts_->builder.let("base", row * stride(first));
-    const E at = parts_->builder.let("at", row % padded - before(first));
-    parts_->builder.if_then((0 <= at) & (at < size(first)), [&] { ends(first + 1, base); },
-                            [&] { zero(base, stride(first)); });
+  const E task = builder_.task(), tasks = builder_.task_count();
+  builder_.loop("h", task * rows / tasks, (task + 1) * rows / tasks, 1, [&](E row) {
+    const E base = builder_.let("base", row * stride(first));
+    const E at = builder_.let("at", row % padded - before(first));
+    builder_.if_then((0 <= at) & (at < size(first)), [&] { ends(first + 1, base); },
+                     [&] { zero(base, stride(first)); });
   });
 }
 

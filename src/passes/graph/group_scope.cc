@@ -59,9 +59,9 @@ GroupScope::GroupScope(ir::Module& module, const ir::Group& group, const Target&
     const ir::BufferKind kind = reads && writes ? ir::BufferKind::kInOut
                                 : writes        ? ir::BufferKind::kOutput
                                                 : ir::BufferKind::kInput;
-    parts_->buffers[storage] = parts_->builder.buffer("b" + std::to_string(parts_->buffers.size()),
-                                                      module.value(storage).type.dtype, kind,
-                                                      dim(module.placements[storage.index].size));
+    buffers_[storage] =
+        builder_.buffer("b" + std::to_string(buffers_.size()), module.value(storage).type.dtype,
+                        kind, dim(module.placements[storage.index].size));
     parts_->kernel.buffers.push_back(storage);
   }
   parts_->kernel.nodes = group.nodes;
@@ -92,11 +92,11 @@ const ir::TensorType& GroupScope::result_type(int result) const {
 }
 
 E GroupScope::dim(Dim dim) {
-  if (dim.is_constant()) return parts_->builder.integer(dim.value());
+  if (dim.is_constant()) return builder_.integer(dim.value());
   for (auto& [known, param] : parts_->params) {
     if (known == dim) return param;
   }
-  E param = parts_->builder.param("n" + std::to_string(parts_->params.size()));
+  E param = builder_.param("n" + std::to_string(parts_->params.size()));
   parts_->params.emplace_back(dim, param);
   parts_->kernel.params.push_back(dim);
   return param;
@@ -139,18 +139,17 @@ E GroupScope::finished(int result, std::span<const E> index, E value, Lanes lane
   // dtype first, as if it had gone through memory.
   const ValueId made = stored(result);
   const ir::DType dtype = module_.value(made).type.dtype;
-  E rounded =
-      dtype == ir::compute_type(dtype)
-          ? value
-          : parts_->builder.cast(parts_->builder.cast(value, dtype), ir::compute_type(dtype));
-  std::unordered_map<ValueId, E> known = {{made, parts_->builder.let("r", rounded)}};
+  E rounded = dtype == ir::compute_type(dtype)
+                  ? value
+                  : builder_.cast(builder_.cast(value, dtype), ir::compute_type(dtype));
+  std::unordered_map<ValueId, E> known = {{made, builder_.let("r", rounded)}};
   return value_at(group_result(module_, group_), {index, lanes, &known});
 }
 
 E GroupScope::load_result(int result, std::span<const E> index, Lanes lanes) {
   TENON_CHECK(group_.nodes.size() == 1, "the result of a node with an epilogue is not stored");
   const ValueId made = module_.node(group_.anchor).outputs[result];
-  parts_->builder.also_reads(parts_->buffers.at(module_.placements[made.index].storage));
+  builder_.also_reads(buffers_.at(module_.placements[made.index].storage));
   std::unordered_map<ValueId, E> known;
   return load_memory(made, {index, lanes, &known});
 }
@@ -165,7 +164,7 @@ E GroupScope::value_at(ValueId value, const Point& point) {
   } else if (auto number = module_.scalar(value)) {
     const ir::DType dtype = module_.value(value).type.dtype;
     const uint16_t count = static_cast<uint16_t>(point.lanes.count);
-    element = parts_->builder.literal(*number, {ir::compute_type(dtype), count});
+    element = builder_.literal(*number, {ir::compute_type(dtype), count});
   } else {
     element = load_memory(value, point);
   }
@@ -177,12 +176,12 @@ E GroupScope::compute(NodeId id, const Point& point) {
   const Node& node = module_.node(id);
   std::vector<E> operands;
   for (ValueId input : node.inputs) operands.push_back(value_at(input, point));
-  E value = ops::build_meaning(node.op, parts_->builder, operands, node.attrs);
+  E value = ops::build_meaning(node.op, builder_, operands, node.attrs);
   const ir::DType dtype = module_.value(node.outputs[0]).type.dtype;
   if (dtype != ir::compute_type(dtype)) {
-    value = parts_->builder.cast(parts_->builder.cast(value, dtype), ir::compute_type(dtype));
+    value = builder_.cast(builder_.cast(value, dtype), ir::compute_type(dtype));
   }
-  return parts_->builder.let("v", value);
+  return builder_.let("v", value);
 }
 
 std::vector<Dim> GroupScope::aligned_strides(ValueId value, size_t rank) const {
@@ -203,49 +202,47 @@ E GroupScope::address(ValueId value, const Point& point, E* lane_stride) {
   for (size_t axis = 0; axis < strides.size(); ++axis) {
     if (!strides[axis].is(0)) sum = sum + point.index[axis] * dim(strides[axis]);
   }
-  *lane_stride = point.lanes.axis < 0 ? parts_->builder.integer(1) : dim(strides[point.lanes.axis]);
+  *lane_stride = point.lanes.axis < 0 ? builder_.integer(1) : dim(strides[point.lanes.axis]);
   return sum;
 }
 
 E GroupScope::load_memory(ValueId value, const Point& point) {
   const ir::DType dtype = module_.value(value).type.dtype;
-  const ir::BufferId from = parts_->buffers.at(module_.placements[value.index].storage);
+  const ir::BufferId from = buffers_.at(module_.placements[value.index].storage);
   const int count = point.lanes.count;
   E lane_stride;
   E index = address(value, point, &lane_stride);
   E element;
   if (count == 1) {
-    element = parts_->builder.load(from, index, 1, point.lanes.mask);
+    element = builder_.load(from, index, 1, point.lanes.mask);
   } else if (lane_stride.is(1)) {
-    element = parts_->builder.load(from, index, count, point.lanes.mask);
+    element = builder_.load(from, index, count, point.lanes.mask);
   } else if (lane_stride.is(0)) {
-    element = parts_->builder.broadcast(parts_->builder.load(from, index), count);
+    element = builder_.broadcast(builder_.load(from, index), count);
   } else {
-    E lanes = parts_->builder.ramp(parts_->builder.integer(0), 1, count) *
-              parts_->builder.broadcast(lane_stride, count);
-    element = parts_->builder.gather(from, parts_->builder.broadcast(index, count) + lanes,
-                                     point.lanes.mask);
+    E lanes = builder_.ramp(builder_.integer(0), 1, count) * builder_.broadcast(lane_stride, count);
+    element = builder_.gather(from, builder_.broadcast(index, count) + lanes, point.lanes.mask);
   }
-  return parts_->builder.let("x", parts_->builder.cast(element, ir::compute_type(dtype)));
+  return builder_.let("x", builder_.cast(element, ir::compute_type(dtype)));
 }
 
 void GroupScope::store_memory(ValueId value, const Point& point, E element) {
   const ir::DType dtype = module_.value(value).type.dtype;
-  const ir::BufferId to = parts_->buffers.at(module_.placements[value.index].storage);
+  const ir::BufferId to = buffers_.at(module_.placements[value.index].storage);
   E lane_stride;
   E index = address(value, point, &lane_stride);
-  E stored = parts_->builder.cast(element, dtype);
+  E stored = builder_.cast(element, dtype);
   if (point.lanes.count == 1 || lane_stride.is(1)) {
-    parts_->builder.store(to, index, stored, point.lanes.mask);
+    builder_.store(to, index, stored, point.lanes.mask);
     return;
   }
-  stored = parts_->builder.let("s", stored);
+  stored = builder_.let("s", stored);
   for (int lane = 0; lane < point.lanes.count; ++lane) {
     auto store_lane = [&] {
-      parts_->builder.store(to, index + lane_stride * lane, parts_->builder.extract(stored, lane));
+      builder_.store(to, index + lane_stride * lane, builder_.extract(stored, lane));
     };
     if (point.lanes.mask.builder) {
-      parts_->builder.if_then(parts_->builder.extract(point.lanes.mask, lane), store_lane);
+      builder_.if_then(builder_.extract(point.lanes.mask, lane), store_lane);
     } else {
       store_lane();
     }
@@ -266,7 +263,7 @@ ir::View GroupScope::result_view(int result) {
 
 ir::View GroupScope::view_of(ValueId value) {
   const ir::Placement& place = module_.placements[value.index];
-  ir::View view{parts_->buffers.at(place.storage), dim(place.offset), {}};
+  ir::View view{buffers_.at(place.storage), dim(place.offset), {}};
   for (Dim stride : place.strides) view.strides.push_back(dim(stride));
   return view;
 }
@@ -343,7 +340,7 @@ void GroupScope::elementwise_loops() {
     extents.push_back(dim(size));
   }
   const ops::Nest nest(*this, extents, order, static_cast<int64_t>(group_.nodes.size()));
-  nest.elements(parts_->builder.tasks(nest.task_count()), [&](std::span<const E> index) {
+  nest.elements(builder_.tasks(nest.task_count()), [&](std::span<const E> index) {
     std::unordered_map<ValueId, E> known;
     const Point point{index, {}, &known};
     store_memory(result, point, value_at(result, point));
@@ -351,7 +348,7 @@ void GroupScope::elementwise_loops() {
 }
 
 Kernel GroupScope::finish() {
-  parts_->kernel.function = parts_->builder.finish();
+  parts_->kernel.function = builder_.finish();
   return std::move(parts_->kernel);
 }
 

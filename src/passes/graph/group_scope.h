@@ -17,7 +17,7 @@ class GroupScope final : public ir::LoopScope {
  public:
   GroupScope(ir::Module& module, const ir::Group& group, const Target& target);
 
-  ir::LoopBuilder& builder() override { return parts_->builder; }
+  ir::LoopBuilder& builder() override { return builder_; }
   const Target& target() const override { return target_; }
   const ir::Attrs& attrs() const override;
   bool has_operand(int operand) const override;
@@ -85,6 +85,8 @@ class GroupScope final : public ir::LoopScope {
   ir::Module& module_;
   const Target& target_;
   std::shared_ptr<Parts> parts_;
+  ir::LoopBuilder& builder_ = parts_->builder;
+  std::map<ir::ValueId, ir::BufferId>& buffers_ = parts_->buffers;
   ir::Group group_;                       ///< without the part that makes an operand
   std::unique_ptr<GroupScope> producer_;  ///< of that part
   /// In a nest over merged axes: strides of each value along them.
