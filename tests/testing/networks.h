@@ -1,6 +1,7 @@
 // Small networks of the kinds that users bring, with random weights.
 #pragma once
 
+#include <cmath>
 #include <map>
 #include <string>
 #include <utility>
@@ -46,7 +47,9 @@ class NetworkBuilder : public ModelBuilder {
                 {"output_padding", Integers{0, 0}}});
   }
   Value linear(Value x, int64_t outputs) {
-    const Value y = add(ir::Op::kMatMul, {x, parameter({last(x), outputs})});
+    // The result is about as large as x: layers behind it do not magnify what this one rounds.
+    const double scale = 1 / std::sqrt(static_cast<double>(last(x)));
+    const Value y = add(ir::Op::kMatMul, {x, parameter({last(x), outputs}, scale)});
     return add(ir::Op::kAdd, {y, parameter({outputs})});
   }
   Value layer_norm(Value x) {
