@@ -4,10 +4,10 @@
 //
 // Function. A kernel is called as kernel(args, begin, end) and runs its body once per task number
 // in [begin, end), in order. A step's tasks come in `round_count` rounds of equally many; a round
-// begins when the one before it has ended. Tasks of one round may run on different threads at once,
-// so a task reads what tasks of earlier rounds wrote, but never what another task of its own round
-// writes. `task_count` (of all rounds, a multiple of `round_count`) and `round_count` (>= 1) are
-// expressions over the parameters only.
+// begins when the one before it has ended. Tasks of one round may run in any order, on different
+// threads at once, so a task reads what tasks of earlier rounds wrote, but never what another task
+// of its own round writes. `task_count` (of all rounds, a multiple of `round_count`) and
+// `round_count` (>= 1) are expressions over the parameters only.
 //
 // Types. A type is an element type and a number of lanes; one lane is a scalar. Lanes are
 // independent. All operands of an expression have its lanes; `broadcast` is explicit. A constant

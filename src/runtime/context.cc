@@ -120,31 +120,47 @@ int32_t kernel_error(const tenon_module& module, uint32_t step, int32_t status,
   }
 }
 
-/// What the threads of a parallel step need.
-struct SharedStep {
+/// A round of a step's tasks. Every second one is walked backwards, each thread's share by itself:
+/// it begins with what the round before left in that thread's cache.
+struct Round {
   const Call& call;
   uint64_t scratch_stride;
-  int64_t first_task;  ///< of the round
+  int64_t threads, tasks;
+  int64_t number = 0;
+
+  /// As many tasks as [begin, end), each in its place of this round's order.
+  int32_t run(const tenon_args& args, int64_t begin, int64_t end) const {
+    const int64_t first = number * tasks;
+    if (number % 2 == 0) return call.kernel(&args, first + begin, first + end);
+    int32_t status = 0;
+    for (int64_t i = begin; i < end && status == 0; ++i) {
+      const int64_t share = ((i + 1) * threads - 1) / tasks;
+      const int64_t task = share * tasks / threads + (share + 1) * tasks / threads - 1 - i;
+      status = call.kernel(&args, first + task, first + task + 1);
+    }
+    return status;
+  }
 };
 
 int32_t run_tasks(void* state, int64_t begin, int64_t end, uint32_t thread) {
-  const auto& step = *static_cast<const SharedStep*>(state);
-  tenon_args args = step.call.args;
-  args.scratch = static_cast<std::byte*>(args.scratch) + thread * step.scratch_stride;
+  const auto& round = *static_cast<const Round*>(state);
+  tenon_args args = round.call.args;
+  args.scratch = static_cast<std::byte*>(args.scratch) + thread * round.scratch_stride;
   FloatEnvironment environment;
-  return step.call.kernel(&args, step.first_task + begin, step.first_task + end);
+  return round.run(args, begin, end);
 }
 
 int32_t run_step(const tenon_context& context, const Call& call) {
   if (call.tasks == 0) return 0;
-  if (!call.parallel) return call.kernel(&call.args, 0, call.tasks);
   const tenon_pool& pool = context.model.pool;
-  const int64_t of_a_round = call.tasks / call.rounds;
-  for (SharedStep step{call, context.scratch_stride, 0}; step.first_task < call.tasks;
-       step.first_task += of_a_round) {
-    if (int32_t status = pool.run(pool.pool, run_tasks, &step, of_a_round)) return status;
+  const int64_t threads = call.parallel ? pool.threads : 1;
+  Round round{call, context.scratch_stride, threads, call.tasks / call.rounds};
+  int32_t status = 0;
+  for (; round.number < call.rounds && status == 0; ++round.number) {
+    status = call.parallel ? pool.run(pool.pool, run_tasks, &round, round.tasks)
+                           : round.run(call.args, 0, round.tasks);
   }
-  return 0;
+  return status;
 }
 
 uint64_t now() {

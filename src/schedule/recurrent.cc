@@ -1,8 +1,9 @@
 // Recurrent layers whose input products are there already: what is left of a step is h times the
 // packed matrix r. A step is a round of tasks, so that threads share it; a task is one panel of
 // units: one pass over h computes all their gates, which are then finished in registers with the
-// state. The state of the step before is read from the results. Every second step walks the matrix
-// backwards, so that it starts with what the step before left in the cache.
+// state. The state of the step before is read from the results. Every second round runs its tasks
+// backwards and every second step walks its panel so, so that both start with what the step before
+// left in the cache.
 #include <algorithm>
 
 #include "schedule/families.h"
@@ -94,18 +95,11 @@ class Loops {
             return scope_.load_result(0, index, lanes);
           });
         });
-    panel(b_.let("panel", panel_of(b_.let("p", of_step / blocks))), steps);
+    panel(b_.let("panel", of_step / blocks), steps);
   }
 
  private:
   using Lanes = ir::Lanes;
-
-  /// Every second step swaps neighbours: it begins with what is in the cache still, and each thread
-  /// keeps its part of the matrix.
-  E panel_of(E p) {
-    const E neighbour = b_.let("neighbour", p + 1 - p % 2 * 2);
-    return b_.select((odd_ == 1) & (neighbour < panels_), neighbour, p);
-  }
 
   /// The lanes of the vector at `unit` that hold units; none: all of them.
   E mask_at(E unit) {

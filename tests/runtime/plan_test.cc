@@ -210,6 +210,53 @@ TEST(Plan, ARoundBeginsWhenTheOneBeforeItHasEnded) {
   }
 }
 
+/// buffers: when each task ran, from 0; the number of tasks that ran so far.
+int32_t count_tasks(const tenon_args* args, int64_t begin, int64_t end) {
+  auto* place = static_cast<int64_t*>(args->buffers[0]);
+  auto* ran = static_cast<int64_t*>(args->buffers[1]);
+  for (int64_t i = begin; i < end; ++i) place[i] = (*ran)++;
+  return 0;
+}
+
+/// A pool that gives one task after the other.
+int32_t in_order(void*, tenon_work work, void* state, int64_t tasks) {
+  for (int64_t t = 0; t < tasks; ++t) {
+    if (int32_t status = work(state, t, t + 1, 0)) return status;
+  }
+  return 0;
+}
+
+/// When each of the tasks ran, 5 in each of 3 rounds.
+std::vector<int64_t> places(bool parallel, uint32_t threads) {
+  std::vector<int64_t> place(15), ran(1);
+  PlanBuilder b;
+  const uint32_t one = b.constant(1), count = b.constant(15);
+  b.output("place", {count}, TENON_I64);
+  b.output("ran", {one}, TENON_I64);
+  b.step("count", count_tasks,
+         {b.buffer({TENON_BUFFER_OUTPUT, 0, 0, 0, b.constant(15 * 8), 0, 0}),
+          b.buffer({TENON_BUFFER_OUTPUT, 1, 0, 0, b.constant(8), 0, 0})},
+         {}, count, parallel, 3);
+  const tenon_module module = b.module();
+  const tenon_pool pool = {in_order, nullptr, threads};
+  const tenon_options options = {0, &pool};
+  const Model model(tenon_load_module(&module, &options, nullptr));
+  const Context context = context_of(model);
+  tenon_tensor outputs[2] = {};
+  outputs[0].data = place.data();
+  outputs[1].data = ran.data();
+  EXPECT_EQ(tenon_run(context.get(), nullptr, outputs, nullptr), TENON_OK);
+  EXPECT_EQ(ran[0], 15);
+  return place;
+}
+
+TEST(Plan, EverySecondRoundRunsTheTasksOfAThreadBackwards) {
+  EXPECT_EQ(places(false, 2),
+            (std::vector<int64_t>{0, 1, 2, 3, 4, 9, 8, 7, 6, 5, 10, 11, 12, 13, 14}));
+  EXPECT_EQ(places(true, 2),
+            (std::vector<int64_t>{0, 1, 2, 3, 4, 6, 5, 9, 8, 7, 10, 11, 12, 13, 14}));
+}
+
 TEST(Plan, RefusesRoundsThatDoNotDivideTheTasks) {
   for (int64_t rounds : {0, 3, -1}) {
     PlanBuilder b;
