@@ -38,12 +38,14 @@ std::unique_ptr<llvm::TargetMachine> make_machine(const Target& target) {
     LLVMInitializeAArch64TargetMC();
     LLVMInitializeAArch64AsmPrinter();
     // Our addresses are in final form (memory.cc), and so is the order of instructions: the
-    // scheduler would move loads of later steps up until accumulators spill.
+    // scheduler would move loads of later steps up until accumulators spill. So are the blocks, which
+    // CodeGenPrepare would join.
     auto set = [](llvm::StringRef option, llvm::StringRef value) {
       llvm::cl::getRegisteredOptions().lookup(option)->addOccurrence(1, option, value);
     };
     set("disable-lsr", "true");
     set("enable-misched", "false");
+    set("disable-cgp", "true");
     return true;
   }();
   static_cast<void>(initialized);

@@ -9,6 +9,7 @@
 
 #include <map>
 #include <optional>
+#include <utility>
 
 #include "base/result.h"
 #include "codegen/arithmetic.h"
@@ -41,6 +42,7 @@ class Emitter {
   void emit_block(ir::BlockId block);
   void emit_statement(const ir::Statement& statement);
   void emit_let(const ir::Statement& statement);
+  void keep_order();
   void emit_for(const ir::Statement& statement);
   void emit_if(const ir::Statement& statement);
   /// Runs `body(counter)` while begin + i * step < end.
@@ -65,6 +67,8 @@ class Emitter {
   std::vector<Value*> params_;
   std::vector<Value*> variables_;  // a register's alloca, else the value
   std::vector<llvm::AllocaInst*> registers_;
+  BasicBlock* assigned_in_ = nullptr;  // where a register was assigned last
+  int64_t steps_at_once_ = 1;          // of the innermost loop
   std::map<int64_t, BasicBlock*> exits_;  // by return code
 
   // The value of each expression where it is known. A stable one, that reads neither memory nor
@@ -204,6 +208,7 @@ void Emitter::emit_statement(const ir::Statement& statement) {
     case ir::StatementKind::kLet: return emit_let(statement);
     case ir::StatementKind::kAssign:
       builder_.CreateStore(value(statement.value), variables_[statement.variable.index]);
+      assigned_in_ = builder_.GetInsertBlock();
       return;
     case ir::StatementKind::kStore: {
       Value* index = value(statement.index);
@@ -220,6 +225,7 @@ void Emitter::emit_statement(const ir::Statement& statement) {
 
 void Emitter::emit_let(const ir::Statement& statement) {
   const ir::Variable& variable = function_.variable(statement.variable);
+  if (variable.type.lanes > 1 && !is_stable(statement.value)) keep_order();
   Value* first = value(statement.value);
   Value*& place = variables_[statement.variable.index];
   if (!variable.is_register) {
@@ -233,14 +239,26 @@ void Emitter::emit_let(const ir::Statement& statement) {
   builder_.CreateStore(first, place);
 }
 
+/// Where a loop takes several steps at once, starts a block of its own for what follows an
+/// assignment. Within a block instruction selection moves loads to those from neighbouring
+/// addresses, from one step of a reduction to an earlier one, until accumulators spill.
+void Emitter::keep_order() {
+  if (steps_at_once_ == 1 || assigned_in_ != builder_.GetInsertBlock()) return;
+  BasicBlock* next = nest_->new_block("next");
+  builder_.CreateBr(next);
+  continue_in(next);
+}
+
 void Emitter::emit_for(const ir::Statement& statement) {
   Value* begin = value(statement.index);
   Value* end = value(statement.value);
   forget(known_in_statement_, 0);
+  const int64_t outside = std::exchange(steps_at_once_, statement.number);
   emit_loop(begin, end, statement.number, "loop", [&](Value* counter) {
     variables_[statement.variable.index] = counter;
     emit_block(statement.body);
   });
+  steps_at_once_ = outside;
 }
 
 // Bottom-tested behind a guard, the form that LLVM's loop passes want.

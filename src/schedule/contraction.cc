@@ -237,16 +237,20 @@ class Loops {
           prefetches_ ? b_.let("ahead", next + (b_offset - part.b_address) / spread()) : E();
       auto steps = [&](E first, E end, size_t at_once) {
         count("k", first, end, static_cast<int64_t>(at_once), [&](E k) {
-          for (size_t i = 0; i < at_once; ++i, k = k + 1) {
-            if (prefetches_) prefetch(ahead + k * (width_ / spread()));
-            if (looks_ahead) prefetch(b_offset + (k + kStepsAhead) * c_.b_step);
-            step(addresses, sums[i], columns, a_offset, b_offset, k);
+          for (size_t i = 0; i < at_once; ++i) {
+            if (prefetches_) prefetch(ahead, k, i, width_ / spread());
+            if (looks_ahead) prefetch(b_offset + c_.b_step * kStepsAhead, k, i, width_);
+            step(addresses, sums[i % sums.size()], columns, a_offset, b_offset,
+                 k + static_cast<int64_t>(i));
           }
         });
       };
-      if (sums.size() == 1) return steps(b_.integer(0), c_.depth, 1);
-      const E whole = c_.depth - *c_.depth.constant() % static_cast<int64_t>(sums.size());
-      steps(b_.integer(0), whole, sums.size());
+      const std::optional<int64_t> known = c_.depth.constant();
+      int64_t at_once = std::ssize(sums);
+      if (known && !is_short())
+        at_once *= steps_at_once(std::ssize(accumulators) * at_once, *known / at_once);
+      const E whole = c_.depth - (known ? *known % at_once : 0);
+      if (!whole.is(0)) steps(b_.integer(0), whole, static_cast<size_t>(at_once));
       if (!(c_.depth - whole).is(0)) steps(whole, c_.depth, 1);
     };
     reduce(partial_ ? 1 : 0, part.a_offset, part.b_address);
@@ -365,11 +369,13 @@ class Loops {
     return part.b_address + size + b_.min(strip, b_.integer(spread() - 1)) * (size / spread());
   }
 
-  /// The lines that belong to one step of the reduction, of the next weights those of this strip.
-  void prefetch(E first) {
+  /// The lines that begin within the share of step k + i, of `share` elements per step. Steps that
+  /// are taken at once fetch no line twice.
+  void prefetch(E first, E k, size_t i, int share) {
     constexpr int kLine = 64 / 4;
-    for (int at = 0; at < (prefetches_ ? width_ / spread() : width_); at += kLine)
-      b_.prefetch(c_.b, first + at);
+    const int begin = static_cast<int>(i) * share;
+    for (int at = (begin + kLine - 1) / kLine * kLine; at < begin + share; at += kLine)
+      b_.prefetch(c_.b, first + k * share + at);
   }
 
   LoopBuilder& b_;
@@ -388,6 +394,13 @@ class Loops {
 };
 
 }  // namespace
+
+int64_t steps_at_once(int64_t products, int64_t depth) {
+  constexpr int64_t kProducts = 32;
+  int64_t steps = 1;
+  while (steps * products < kProducts && steps * 2 <= depth) steps *= 2;
+  return steps;
+}
 
 void add_outer_product(LoopBuilder& builder, int rows, int vectors, std::span<const ir::R> sums,
                        const std::function<E(int)>& a, const std::function<E(int)>& b) {

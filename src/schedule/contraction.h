@@ -46,6 +46,11 @@ struct Contraction {
   ir::E batches;  ///< independent products, each with its own A, B and C
 };
 
+/// How many steps of a reduction over `depth` elements a turn of its loop takes, where a step is so
+/// many multiply-adds. What a turn needs beside these and their loads is then little: where a
+/// core's other hardware thread is busy, decoding and not arithmetic limits a loop.
+int64_t steps_at_once(int64_t products, int64_t depth);
+
 /// sums[row * vectors + v] += a(row) * b(v), a scalar by a vector. The smaller side is held in
 /// registers, the other streams.
 void add_outer_product(ir::LoopBuilder& builder, int rows, int vectors, std::span<const ir::R> sums,

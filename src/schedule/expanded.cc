@@ -188,7 +188,7 @@ void Expansion::strip(int columns, const Vectors& vectors, E y, E x, E written) 
   std::vector<ir::R> sums;
   for (int i = 0; i < columns * vectors.count; ++i)
     sums.push_back(b_.let_register("sum", b_.literal(0, type)));
-  b_.loop("k", b_.integer(producer_.operand_type(kX).dims[1].value()), [&](E k) {
+  const auto step = [&](E k) {
     add_outer_product(
         b_, columns, vectors.count, sums,
         [&](int column) {
@@ -196,7 +196,13 @@ void Expansion::strip(int columns, const Vectors& vectors, E y, E x, E written) 
           return b_.load(x_.buffer, at);
         },
         [&](int v) { return b_.load(w_.buffer, weights + k * plan_.panel + v * lanes_, lanes_); });
+  };
+  const int64_t depth = producer_.operand_type(kX).dims[1].value();
+  const int64_t at_once = steps_at_once(std::ssize(sums), depth), whole = depth / at_once * at_once;
+  b_.loop("k", b_.integer(0), b_.integer(whole), at_once, [&](E k) {
+    for (int64_t i = 0; i < at_once; ++i) step(k + i);
   });
+  for (int64_t k = whole; k < depth; ++k) step(b_.integer(k));
   for (int v = 0; v < vectors.count; ++v) {
     const E channel = panel_ * plan_.panel + v * lanes_;
     const ir::Lanes lanes{1, lanes_, v + 1 == vectors.count ? vectors.last_mask : E()};

@@ -152,8 +152,9 @@ class Loops {
     const int unroll = hidden_ % 4 == 0 ? 4 : hidden_ % 2 == 0 ? 2 : 1;
     auto walk = [&](bool backwards) {
       b_.loop("k", b_.integer(0), b_.integer(hidden_), unroll, [&](E k) {
+        if (backwards) k = b_.let("first", hidden_ - unroll - k);
         for (int u = 0; u < unroll; ++u)
-          multiply(base, backwards ? hidden_ - 1 - u - k : k + u, vectors);
+          multiply(base, backwards ? k + (unroll - 1 - u) : k + u, vectors);
       });
     };
     b_.if_then(odd_ == 0, [&] { walk(false); }, [&] { walk(true); });

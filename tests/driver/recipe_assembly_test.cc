@@ -1,5 +1,5 @@
 // The machine code of the recipes' hot loops, as the whole pipeline makes it: as many multiply-adds
-// and loads as the tile needs, nothing spilled and no register moved.
+// and loads as the tile needs, little else, nothing spilled and no register moved.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -136,8 +136,8 @@ std::vector<Case> cases() {
   };
 }
 
-/// "12/8": multiply-adds and loads of each hot loop, the largest first; "12/8+2s1m" where it also
-/// has instructions that use the stack (s) or move a register (m).
+/// "48/32/85": multiply-adds, loads and instructions of each hot loop, the largest first;
+/// "48/32/85+2s1m" where some use the stack (s) or move a register (m).
 std::string row(const Case& c, const std::string& target) {
   std::set<std::string, std::greater<>> distinct;
   std::string text = fmt::format("{:<23} {:<12}", c.name, target);
@@ -152,7 +152,7 @@ std::string row(const Case& c, const std::string& target) {
       EXPECT_EQ(loop.spills, 0) << loop.text;
       EXPECT_EQ(loop.moves, 0) << loop.text;
     }
-    std::string facts = fmt::format(" {}/{}", loop.fma, loop.loads);
+    std::string facts = fmt::format(" {}/{}/{}", loop.fma, loop.loads, loop.instructions);
     if (loop.spills + loop.moves > 0) facts += fmt::format("+{}s{}m", loop.spills, loop.moves);
     if (distinct.insert(facts).second) text += facts;
   }
