@@ -46,9 +46,9 @@ class Loops {
       return digit;
     };
     E rest = task, row_block, panel_block;
-    if (streams_) row_block = next_digit("rb", row_blocks, rest);
+    if (rows_stay_) row_block = next_digit("rb", row_blocks, rest);
     panel_block = next_digit("pb", panel_blocks, rest);
-    if (!streams_) row_block = next_digit("rb", row_blocks, rest);
+    if (!rows_stay_) row_block = next_digit("rb", row_blocks, rest);
     batch_ = c_.batches.is(1) ? b_.integer(0) : rest;
     first_strip_ = b_.let("s0", row_block * strip_block_);
     end_strip_ = b_.let("s1", b_.min(first_strip_ + strip_block_, strips_.count));
@@ -70,10 +70,25 @@ class Loops {
     return depth;
   }
 
-  /// Small weights stay in the second-level cache while blocks of rows pass; large ones pass once,
-  /// a panel at a time, and the rows stay. A thread's share of the tasks is a range of what passes:
-  /// with small weights it has the rows that it had in the step before. Tasks are enough for many
-  /// threads to share evenly, where there is the work for them.
+  /// Of A, what a strip brings into the cache: windows share most of what they read.
+  int64_t strip_bytes() const {
+    const bool windowed =
+        std::ranges::any_of(c_.taps, [](const Tap& tap) { return !tap.count.is(1); });
+    const int64_t elements = c_.depth.constant().value_or(256) * (windowed ? 2 : 1);
+    return elements * strip_rows_ * std::ssize(c_.window) * 4;
+  }
+
+  /// What it costs to read the weights once more, as bytes of A: they come from farther away.
+  int64_t reread_bytes() const {
+    constexpr int64_t kFarther = 3;
+    return kFarther * 4 * depth() * c_.columns.constant().value_or(256);
+  }
+
+  /// Small weights stay in the second-level cache while blocks of rows pass; large ones pass, a
+  /// panel at a time, once while all rows stay, or once for each block of rows that stays. A
+  /// thread's share of the tasks is a range of what passes last: where it is the rows, a thread has
+  /// those that it had in the step before. Tasks are enough for many threads to share evenly, where
+  /// there is the work for them.
   void choose_blocks() {
     constexpr int64_t kBlockRows = 96, kTasks = 32, kTaskWork = 1 << 14;  // multiply-adds
     const int64_t columns = c_.columns.constant().value_or(256);
@@ -90,12 +105,16 @@ class Loops {
       const int64_t row_tasks = ceil_div(strips, strip_block_) * batches;
       if (row_tasks < tasks) panel_block_ = ceil_div(panels, ceil_div(tasks, row_tasks));
     } else {
-      streams_ = true;
       constexpr int64_t kFewStrips = 4;  // each reads the whole panel
+      const int64_t kept = std::max(kFewStrips, target_.l2_bytes / 2 / strip_bytes());
+      rows_stay_ = kept >= strips || !strips_.count.constant() ||
+                   strips * panels * strip_bytes() <= ceil_div(strips, kept) * reread_bytes();
       panel_block_ = 1;
-      strip_block_ = strips;
-      if (panels * batches < kTasks)
-        strip_block_ = std::max(kFewStrips, ceil_div(strips * panels * batches, kTasks));
+      strip_block_ = rows_stay_ ? strips : kept;
+      if (panels * batches < kTasks) {
+        const int64_t shared = ceil_div(strips * panels * batches, kTasks);
+        strip_block_ = std::min(strip_block_, std::max(kFewStrips, shared));
+      }
       strip_block_ = ceil_div(strips, ceil_div(strips, strip_block_));
       stream_weights();
     }
@@ -386,7 +405,7 @@ class Loops {
   Strips strips_;
   int strip_rows_;
   int64_t strip_block_ = 1, panel_block_ = 1;
-  bool streams_ = false;             ///< weights pass while rows stay
+  bool rows_stay_ = false;           ///< all rows of a task's batch, while weights pass
   bool looks_ahead_ = false;         ///< fetches weights of the panel itself
   bool prefetches_ = false;          ///< fetches those that follow the part
   std::optional<BufferId> partial_;  ///< sums between the parts of a reduction
