@@ -38,8 +38,8 @@ std::unique_ptr<llvm::TargetMachine> make_machine(const Target& target) {
     LLVMInitializeAArch64TargetMC();
     LLVMInitializeAArch64AsmPrinter();
     // Our addresses are in final form (memory.cc), and so is the order of instructions: the
-    // scheduler would move loads of later steps up until accumulators spill. So are the blocks, which
-    // CodeGenPrepare would join.
+    // scheduler would move loads of later steps up until accumulators spill. So are the blocks,
+    // which CodeGenPrepare would join.
     auto set = [](llvm::StringRef option, llvm::StringRef value) {
       llvm::cl::getRegisteredOptions().lookup(option)->addOccurrence(1, option, value);
     };

@@ -67,8 +67,8 @@ class Emitter {
   std::vector<Value*> params_;
   std::vector<Value*> variables_;  // a register's alloca, else the value
   std::vector<llvm::AllocaInst*> registers_;
-  BasicBlock* assigned_in_ = nullptr;  // where a register was assigned last
-  int64_t steps_at_once_ = 1;          // of the innermost loop
+  BasicBlock* assigned_in_ = nullptr;     // where a register was assigned last
+  int64_t steps_at_once_ = 1;             // of the innermost loop
   std::map<int64_t, BasicBlock*> exits_;  // by return code
 
   // The value of each expression where it is known. A stable one, that reads neither memory nor

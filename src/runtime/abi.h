@@ -127,8 +127,8 @@ typedef struct tenon_buffer {
 } tenon_buffer;
 
 /* One kernel call over all tasks. Steps run in order; a step starts when the one before it has
- * ended. The tasks come in rounds of equally many: tasks of one round may run in any order and at the
- * same time, a round starts when the one before it has ended. */
+ * ended. The tasks come in rounds of equally many: tasks of one round may run in any order and at
+ * the same time, a round starts when the one before it has ended. */
 typedef struct tenon_step {
   uint32_t kernel;
   uint32_t name; /* offset into strings: the nodes it computes, for errors and profiles */
