@@ -418,6 +418,10 @@ int64_t steps_at_once(int64_t products, int64_t depth) {
   constexpr int64_t kProducts = 32;
   int64_t steps = 1;
   while (steps * products < kProducts && steps * 2 <= depth) steps *= 2;
+  // A few less, if then none are left over.
+  for (int64_t fewer = steps; 2 * fewer > steps; --fewer) {
+    if (depth % fewer == 0) return fewer;
+  }
   return steps;
 }
 
