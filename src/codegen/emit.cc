@@ -246,7 +246,7 @@ void Emitter::keep_order() {
   if (steps_at_once_ == 1 || assigned_in_ != builder_.GetInsertBlock()) return;
   BasicBlock* next = nest_->new_block("next");
   builder_.CreateBr(next);
-  continue_in(next);
+  builder_.SetInsertPoint(next);
 }
 
 void Emitter::emit_for(const ir::Statement& statement) {

@@ -36,6 +36,8 @@ TEST(DotRecipe, FewColumnsOfEveryNumber) {
   for (int64_t depth : {64, 67, 255, 256, 301}) expect_matmul(1, depth, 3);
 }
 
+TEST(MatMulRecipe, ManyRowsPassInBlocks) { expect_matmul(601, 1024, 330); }
+
 TEST(MatMulRecipe, LongReductionsAreDoneInParts) {
   expect_matmul(31, 4096, 40);
   expect_matmul(31, 4099, 40);  // no parts of equal size

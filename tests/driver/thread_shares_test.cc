@@ -80,5 +80,22 @@ TEST(ThreadShares, AreRowsOfSmallAndLargeMaps) {
   }
 }
 
+TEST(ThreadShares, AreRowsWhereTheseOutgrowTheCache) {
+  constexpr int64_t kRows = 120, kDepth = 1024, kColumns = 80;  // both operands fill half of it
+  ModelBuilder m;
+  m.output(m.add(Op::kMatMul, {m.input("x", {kRows, kDepth}), m.parameter({kDepth, kColumns})}));
+  driver::State state{.module = m.module, .target = *find_target("x86-64-v3")};
+  ASSERT_TRUE(driver::run_pipeline(state, "import", "to-loops"));
+  ASSERT_EQ(state.kernels.size(), 1U);
+  const std::vector<float> result = first_half(state.kernels[0]);
+  ASSERT_EQ(std::ssize(result), kRows * kColumns);
+  const auto missing = [&](int64_t first, int64_t end) {
+    return std::count_if(result.begin() + first * kColumns, result.begin() + end * kColumns,
+                         [](float v) { return std::isnan(v); });
+  };
+  EXPECT_EQ(missing(0, kRows / 3), 0);
+  EXPECT_EQ(missing(kRows * 2 / 3, kRows), kRows / 3 * kColumns);
+}
+
 }  // namespace
 }  // namespace tenon
