@@ -13,6 +13,7 @@
 
 #include "base/result.h"
 #include "codegen/arithmetic.h"
+#include "codegen/interleave.h"
 #include "codegen/loop_nest.h"
 #include "codegen/memory.h"
 
@@ -115,6 +116,7 @@ llvm::Function* Emitter::run() {
   builder_.CreateRet(builder_.getInt32(0));
   llvm::DominatorTree dominators(*kernel_);
   llvm::PromoteMemToReg(registers_, dominators);
+  for (BasicBlock& block : *kernel_) interleave(block);
   std::string problem;
   llvm::raw_string_ostream stream(problem);
   TENON_CHECK(!llvm::verifyFunction(*kernel_, &stream),
