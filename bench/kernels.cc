@@ -292,7 +292,7 @@ void run(const Options& options) {
     if (shape.is_recurrent()) {
       const int64_t matrix = 4 * shape.weights();
       cost.bytes = static_cast<double>(cost.layers * shape.size * matrix);
-      bandwidth = measure::cached_bytes_per_second(matrix, target.vector_bytes);
+      bandwidth = measure::cached_bytes_per_second(options.threads, matrix, target.vector_bytes);
     }
     const double flops = cost.flops / cost.seconds, bytes = cost.bytes / cost.seconds;
     fmt::print("{:<34} {:>9.1f} {:>9.1f} {:>5.0f} % {:>8.1f} {:>5.0f} %\n", text,

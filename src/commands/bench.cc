@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -35,7 +36,52 @@ struct StepCost {
   uint32_t step;
   double seconds;  // of one call
   double flops, bytes;
+  int64_t rounds;
+  int64_t weights;  // bytes, which every round reads
+
+  /// What comes from a cache because an earlier round has read it.
+  double cached_bytes() const { return rounds > 1 ? static_cast<double>(rounds * weights) : 0; }
 };
+
+/// What this machine can do at most.
+struct Machine {
+  measure::Roofline roofline;
+  std::map<int64_t, double> cached_bytes_per_second;  // by the bytes of a round
+
+  /// Seconds that a step takes at least.
+  double seconds(const StepCost& cost) const {
+    const double once = roofline.seconds(cost.flops, cost.bytes);
+    const auto cached = cached_bytes_per_second.find(cost.weights);
+    if (cost.rounds <= 1 || cached == cached_bytes_per_second.end()) return once;
+    return std::max(once, cost.cached_bytes() / cached->second);
+  }
+};
+
+Machine measure_machine(const Model& model, const Target& target,
+                        const std::vector<StepCost>& costs) {
+  constexpr int64_t kLeast = 512;  // bytes of a thread
+  const uint32_t threads = model.threads();
+  Machine machine{measure::measure_roofline(threads, target.vector_bytes), {}};
+  for (const StepCost& cost : costs) {
+    if (cost.rounds <= 1 || cost.weights < threads * kLeast) continue;
+    double& rate = machine.cached_bytes_per_second[cost.weights];
+    if (rate == 0) {
+      rate = measure::cached_bytes_per_second(threads, cost.weights, target.vector_bytes);
+    }
+  }
+  std::erase_if(machine.cached_bytes_per_second, [](const auto& rate) { return rate.second == 0; });
+  return machine;
+}
+
+/// Bytes of weights that a step reads.
+int64_t weight_bytes(const tenon_module& plan, const tenon_step& step) {
+  int64_t bytes = 0;
+  for (uint32_t i = 0; i < step.buffer_count; ++i) {
+    const tenon_buffer& buffer = plan.buffers[plan.step_buffers[step.first_buffer + i]];
+    if (buffer.kind == TENON_BUFFER_WEIGHT) bytes += plan.slots[buffer.bytes].value;
+  }
+  return bytes;
+}
 
 /// What one call costs by step, slowest first.
 Result<std::vector<StepCost>> profile(const Model& model, const std::function<Result<void>()>& call,
@@ -54,7 +100,8 @@ Result<std::vector<StepCost>> profile(const Model& model, const std::function<Re
   for (uint32_t i = 0; i < model.plan().step_count; ++i) {
     costs.push_back({i,
                      1e-9 * static_cast<double>(times[i].nanoseconds) / static_cast<double>(calls),
-                     static_cast<double>(times[i].flops), static_cast<double>(times[i].bytes)});
+                     static_cast<double>(times[i].flops), static_cast<double>(times[i].bytes),
+                     times[i].rounds, weight_bytes(model.plan(), model.plan().steps[i])});
   }
   tenon_profile(model.context(), 0);
   std::ranges::stable_sort(costs, std::greater(), &StepCost::seconds);
@@ -62,39 +109,48 @@ Result<std::vector<StepCost>> profile(const Model& model, const std::function<Re
 }
 
 void report_profile(Report& report, Json& json, const Model& model,
-                    const std::vector<StepCost>& costs, const measure::Roofline& roofline) {
+                    const std::vector<StepCost>& costs, const Machine& machine) {
   double total = 0;
   double least =
       0;  // seconds of all steps at the roofline; one that reads from a cache may beat it
   for (const StepCost& cost : costs) {
     total += cost.seconds;
-    least += std::min(cost.seconds, roofline.seconds(cost.flops, cost.bytes));
+    least += std::min(cost.seconds, machine.seconds(cost));
   }
   const double whole = least / std::max(total, 1e-9);
+  const measure::Roofline& roofline = machine.roofline;
   report.text += fmt::format(
       "profile: this machine, now: {:.1f} GFLOP/s, {:.1f} GB/s from memory; a step that reads from "
-      "a cache can pass 100 %\n  {:>4} {:>10} {:>7} {:>9} {:>8} {:>9}  nodes\n",
-      1e-9 * roofline.flops_per_second, 1e-9 * roofline.bytes_per_second, "step", "ms", "share",
-      "GFLOP/s", "GB/s", "roofline");
+      "a cache can pass 100 %\n",
+      1e-9 * roofline.flops_per_second, 1e-9 * roofline.bytes_per_second);
   json["roofline"] = {{"flops_per_second", roofline.flops_per_second},
                       {"bytes_per_second", roofline.bytes_per_second},
+                      {"cached", Json::array()},
                       {"share", whole}};
+  for (const auto& [bytes, rate] : machine.cached_bytes_per_second) {
+    report.text += fmt::format("  {:.1f} GB/s from caches, where each round of a step reads {}\n",
+                               1e-9 * rate, format_bytes(bytes));
+    json["roofline"]["cached"].push_back({{"bytes", bytes}, {"bytes_per_second", rate}});
+  }
+  report.text += fmt::format("  {:>4} {:>10} {:>7} {:>9} {:>8} {:>9}  nodes\n", "step", "ms",
+                             "share", "GFLOP/s", "GB/s", "roofline");
   json["steps"] = Json::array();
   for (const StepCost& cost : costs) {
     const char* nodes = model.string(model.plan().steps[cost.step].name);
     const double seconds = std::max(cost.seconds, 1e-9);
-    const double reached = roofline.seconds(cost.flops, cost.bytes) / seconds;
+    const double reached = machine.seconds(cost) / seconds;
     const double share = cost.seconds / std::max(total, 1e-9);
-    report.text +=
-        fmt::format("  {:>4} {:>10.4f} {:>5.1f} % {:>9.2f} {:>8.2f} {:>7.1f} %  {}\n", cost.step,
-                    1e3 * cost.seconds, 100 * share, 1e-9 * cost.flops / seconds,
-                    1e-9 * cost.bytes / seconds, 100 * reached, nodes);
+    report.text += fmt::format(
+        "  {:>4} {:>10.4f} {:>5.1f} % {:>9.2f} {:>8.2f} {:>7.1f} %  {}\n", cost.step,
+        1e3 * cost.seconds, 100 * share, 1e-9 * cost.flops / seconds,
+        1e-9 * std::max(cost.bytes, cost.cached_bytes()) / seconds, 100 * reached, nodes);
     json["steps"].push_back({{"step", cost.step},
                              {"nodes", nodes},
                              {"seconds", cost.seconds},
                              {"share", share},
                              {"flops", cost.flops},
                              {"bytes", cost.bytes},
+                             {"cached_bytes", cost.cached_bytes()},
                              {"roofline_share", reached}});
   }
   report.text += fmt::format("       {:>10.4f} total {:>34.1f} %\n", 1e3 * total, 100 * whole);
@@ -171,11 +227,9 @@ Result<Report> bench(const Arguments& arguments) {
   }
   if (arguments.profile) {
     TENON_TRY(const Target target, find_target(model.target()));
-    const measure::Roofline roofline =
-        measure::measure_roofline(model.threads(), target.vector_bytes);
     TENON_TRY(const std::vector<StepCost> costs,
               profile(model, call, std::min(arguments.seconds, 1.0)));
-    report_profile(report, json, model, costs, roofline);
+    report_profile(report, json, model, costs, measure_machine(model, target, costs));
   }
   report.json = to_text(json);
   return report;

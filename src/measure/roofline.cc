@@ -117,20 +117,22 @@ Roofline measure_roofline(unsigned threads, int vector_bytes) {
   return roofline;
 }
 
-double cached_bytes_per_second(int64_t bytes, int vector_bytes) {
+double cached_bytes_per_second(unsigned threads, int64_t bytes, int vector_bytes) {
   if (!can_multiply_add(vector_bytes)) return 0;
-  constexpr int64_t kBytes = 256'000'000;
-  const std::vector<std::byte> memory(bytes, std::byte{1});
-  const int64_t blocks = bytes / kBlock, passes = std::max<int64_t>(2, kBytes / bytes);
-  const double seconds = best_seconds(1, [&](unsigned) {
+  constexpr int64_t kBytes = 256'000'000;  // of each thread
+  const int64_t blocks = bytes / threads / kBlock;
+  const int64_t passes = std::max<int64_t>(2, kBytes / (blocks * kBlock));
+  const std::vector<std::byte> memory(threads * blocks * kBlock, std::byte{1});
+  const double seconds = best_seconds(threads, [&](unsigned thread) {
+    const std::byte* share = memory.data() + thread * blocks * kBlock;
     for (int64_t pass = 0; pass < passes; ++pass) {
       for (int64_t i = 0; i < blocks; ++i) {
         const int64_t block = pass % 2 == 0 ? i : blocks - 1 - i;
-        load_block(memory.data() + block * kBlock, vector_bytes);
+        load_block(share + block * kBlock, vector_bytes);
       }
     }
   });
-  return static_cast<double>(passes * blocks * kBlock) / seconds;
+  return static_cast<double>(threads * passes * blocks * kBlock) / seconds;
 }
 
 }  // namespace tenon::measure

@@ -17,8 +17,9 @@ struct Roofline {
 /// `vector_bytes` (32 or 64), and the sum of an array of 256 MB.
 Roofline measure_roofline(unsigned threads, int vector_bytes);
 
-/// What one thread reads per second by loads of vectors when it goes through as many bytes (at
-/// least 512) again and again, each time from the end where it was last; 0: not known for this CPU.
-double cached_bytes_per_second(int64_t bytes, int vector_bytes);
+/// What threads together read per second by loads of vectors when each goes through its share of as
+/// many bytes (at least 512 each) again and again, each time from the end where it was last; 0: not
+/// known for this CPU.
+double cached_bytes_per_second(unsigned threads, int64_t bytes, int vector_bytes);
 
 }  // namespace tenon::measure

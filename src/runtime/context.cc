@@ -190,6 +190,7 @@ int32_t run_steps_timed(tenon_context& context, uint32_t& step, size_t last) {
     time.nanoseconds += end - start;
     time.flops = prepared.slots[what.flops];
     time.bytes = prepared.slots[what.bytes];
+    time.rounds = prepared.slots[what.rounds];
     start = end;
   }
   return 0;

@@ -305,6 +305,29 @@ def test_bench_reports_latency_memory_and_steps(linear, tmp_path):
     assert "p99" in text and "GB/s" in text and "compile" not in text
 
 
+def test_bench_compares_rounds_with_caches(tmp_path):
+    steps, inputs, hidden = 12, 6, 32
+    values = numpy.random.default_rng(1)
+    weights = {
+        "w": values.standard_normal((1, 4 * hidden, inputs), numpy.float32),
+        "r": values.standard_normal((1, 4 * hidden, hidden), numpy.float32),
+    }
+    nodes = [helper.make_node("LSTM", ["x", "w", "r"], ["y"], hidden_size=hidden)]
+    path = save_model(
+        tmp_path / "lstm.onnx", nodes, [tensor("x", [steps, 1, inputs])], [tensor("y", [steps, 1, 1, hidden])],
+        [onnx.numpy_helper.from_array(array, name) for name, array in weights.items()],
+    )  # fmt: skip
+    report = tenon_json("bench", path, "--threads", 1, "--seconds", 0.1, "--profile")
+    (cached,) = report["roofline"]["cached"]
+    assert cached["bytes"] >= weights["r"].nbytes and cached["bytes_per_second"] > 1e9
+    assert sorted(step["cached_bytes"] for step in report["steps"]) == [0] * (len(report["steps"]) - 1) + [steps * cached["bytes"]]
+    recurrent = max(report["steps"], key=lambda step: step["cached_bytes"])
+    least = recurrent["cached_bytes"] / cached["bytes_per_second"]
+    assert recurrent["roofline_share"] >= 0.999 * least / recurrent["seconds"]
+    text = tenon("bench", path, "--threads", 1, "--seconds", 0.05, "--profile").stdout
+    assert "GB/s from caches, where each round of a step reads" in text
+
+
 def test_check_passes_and_fails_by_tolerance(tmp_path):
     weight = numpy.random.default_rng(3).standard_normal((700, 40)).astype(numpy.float32)
     model = save_model(

@@ -123,6 +123,7 @@ TEST(Run, ProfileAddsUpTimesOfSteps) {
   EXPECT_GT(once[1], 0u);
   EXPECT_EQ(times[0].flops, 500 * kColumns);
   EXPECT_EQ(times[1].bytes, 500 * kColumns * 4);
+  EXPECT_EQ(times[1].rounds, 1);
   EXPECT_TRUE(demo_works(context.get(), 500));
   EXPECT_GT(times[0].nanoseconds, once[0]);
   tenon_profile(context.get(), 0);
