@@ -439,7 +439,7 @@ def test_bench_against_others(linear, tmp_path):
 
 
 def test_a_bench_that_is_stopped_leaves_no_process(linear):
-    command = [TENON, "bench", linear, "--shape", "batch=4", "--seconds", "60", "--against", "ort"]
+    command = [TENON, "bench", linear, "--shape", "batch=4", "--seconds", "3", "--against", "ort"]
     process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     while process.poll() is None and not (child := children.read_text().split()):
