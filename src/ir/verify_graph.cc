@@ -57,8 +57,10 @@ class Verifier {
     const Value& value = module_.value(id);
     require(value.producer == producer && value.result == result,
             "value {} does not name the node that has it as a result", id.index);
-    for (Dim dim : value.type.dims) {
-      require(!dim.is_constant() || dim.value() >= 0, "value {} has a negative dim in {}", id.index,
+    const bool is_negative = std::ranges::any_of(
+        value.type.dims, [](Dim dim) { return dim.is_constant() && dim.value() < 0; });
+    if (is_negative) {
+      require(false, "value {} has a negative dim in {}", id.index,
               to_string(module_.dims, value.type));
     }
   }

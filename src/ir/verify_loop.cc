@@ -5,6 +5,15 @@
 #include "ir/loop_constant.h"
 #include "ir/verify.h"
 
+/// Types are made into text only where it is read: most of what is verified is right.
+template <>
+struct fmt::formatter<tenon::ir::VectorType> : fmt::formatter<std::string_view> {
+  template <class Context>
+  auto format(tenon::ir::VectorType type, Context& context) const {
+    return fmt::formatter<std::string_view>::format(tenon::ir::to_string(type), context);
+  }
+};
+
 namespace tenon::ir {
 namespace {
 
@@ -121,8 +130,7 @@ class ExprVerifier {
   }
 
   void check(bool condition, std::string_view what) const {
-    require(condition, "expression {} ({}: {}) {}", index_, to_string(e_.kind), to_string(e_.type),
-            what);
+    require(condition, "expression {} ({}: {}) {}", index_, to_string(e_.kind), e_.type, what);
   }
 
   void verify_operands() const {
@@ -143,8 +151,7 @@ class ExprVerifier {
     for (ExprId operand : {e_.a, e_.b, e_.c}) {
       check(!operand || function_.expr(operand).type == e_.type, "has an operand of another type");
     }
-    require(allowed, "expression {} ({}: {}) needs {}", index_, to_string(e_.kind),
-            to_string(e_.type), needs);
+    require(allowed, "expression {} ({}: {}) needs {}", index_, to_string(e_.kind), e_.type, needs);
   }
 
   void verify_shuffle() const {
@@ -287,8 +294,8 @@ class Verifier {
     use(s.index, kIndex, "the index");
     require(s.value.index < visited_.size(), "statement {} stores nothing", current_);
     VectorType type = function_.expr(s.value).type;
-    require(type.dtype == buffer.dtype, "statement {} stores {} to a buffer of {}", current_,
-            to_string(type), to_string(buffer.dtype));
+    require(type.dtype == buffer.dtype, "statement {} stores {} to a buffer of {}", current_, type,
+            to_string(buffer.dtype));
     use(s.value, type, "the value");
     if (s.mask) use(s.mask, type.with(DType::kBool), "the mask");
   }
@@ -297,7 +304,7 @@ class Verifier {
   void use(ExprId id, VectorType type, std::string_view what) {
     require(id.index < visited_.size(), "statement {}: {} is no expression", current_, what);
     require(function_.expr(id).type == type, "statement {}: {} is {}, not {}", current_, what,
-            to_string(function_.expr(id).type), to_string(type));
+            function_.expr(id).type, type);
     ++stamp_;
     visit(id);
   }
