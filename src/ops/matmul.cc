@@ -1,10 +1,12 @@
 // matmul: a [..., M, K] times b [..., K, N], leading axes broadcast. With the attribute `packed`
 // (a width W > 0), b is the result of pack_matrix and `columns` is N.
-// pack_matrix: [..., K, N] to panels of W columns, [..., ceil(N / W), K, W], zero padded.
+// pack_matrix: [..., K, N], or [..., N, K] if `transposed`, to panels of W columns,
+// [..., ceil(N / W), K, W], zero padded.
 #include "ops/compute.h"
 #include "ops/loops.h"
 #include "ops/op.h"
 #include "ops/shape.h"
+#include "ops/strided.h"
 
 namespace tenon::ops {
 namespace {
@@ -17,8 +19,10 @@ Inferred infer_pack_matrix(InferContext& context) {
   if (width < 1) return wrong("panel width {} is not positive", width);
   if (b.rank() < 2) return wrong("a matrix has at least 2 axes, not {}", b.rank());
   std::vector<ir::Dim> dims(b.dims.begin(), b.dims.end() - 2);
-  dims.push_back(context.dims.ceil_div(b.dims.back(), width));
-  dims.push_back(b.dims[b.rank() - 2]);
+  ir::Dim rows = b.dims[b.rank() - 2], columns = b.dims.back();
+  if (context.attrs.flag_or("transposed", false)) std::swap(rows, columns);
+  dims.push_back(context.dims.ceil_div(columns, width));
+  dims.push_back(rows);
   dims.emplace_back(width);
   return std::vector{ir::TensorType{b.dtype, std::move(dims)}};
 }
@@ -86,14 +90,25 @@ Evaluated evaluate_pack_matrix(EvaluateContext& context) {
   const Tensor& b = *context.operands[0];
   Tensor& result = *context.results[0];
   if (b.count() == 0) return {};
-  const int64_t rows = b.shape()[b.rank() - 2], columns = b.shape().back();
+  const bool transposed = context.attrs.flag_or("transposed", false);
+  int64_t rows = b.shape()[b.rank() - 2], columns = b.shape().back();
+  if (transposed) std::swap(rows, columns);
   const int64_t width = context.attrs.integer("width");
   if (columns % width != 0) std::memset(result.bytes(), 0, result.byte_count());
-  const int64_t size = ir::size_of(b.dtype());
-  for_each_run(b.count() / (rows * columns), rows, columns, width,
-               [&](int64_t from, int64_t to, int64_t count) {
-                 std::memcpy(result.bytes() + to * size, b.bytes() + from * size, count * size);
-               });
+  const int64_t size = ir::size_of(b.dtype()), matrices = b.count() / (rows * columns);
+  if (transposed) {
+    const int64_t panels = result.count() / (matrices * rows * width);
+    for (int64_t panel = 0; panel < matrices * panels; ++panel) {
+      const int64_t first = panel % panels * width;
+      transpose(b.dtype(), b.bytes() + (panel / panels * columns + first) * rows * size, rows,
+                std::min(width, columns - first), rows,
+                result.bytes() + panel * rows * width * size, width);
+    }
+    return {};
+  }
+  for_each_run(matrices, rows, columns, width, [&](int64_t from, int64_t to, int64_t count) {
+    std::memcpy(result.bytes() + to * size, b.bytes() + from * size, count * size);
+  });
   return {};
 }
 
@@ -153,7 +168,9 @@ void pack_matrix_loops(ir::LoopScope& scope) {
   const ir::TensorType& type = scope.result_type(0);
   const std::vector<E> extents = extents_of(scope, type);
   const int lane_axis = static_cast<int>(type.rank()) - 1;
-  const E columns = scope.dim(scope.operand_type(0).dims.back());
+  const ir::TensorType& matrix = scope.operand_type(0);
+  const bool transposed = scope.attrs().flag_or("transposed", false);
+  const E columns = scope.dim(matrix.dims[matrix.rank() - (transposed ? 2 : 1)]);
   const E width = extents[lane_axis];
   const std::vector<int> outer = without(scope.memory_order(0), lane_axis);
   const std::vector<E> target = tasks_over(builder, extents, outer);
@@ -161,12 +178,14 @@ void pack_matrix_loops(ir::LoopScope& scope) {
   std::vector<E> source(target.begin(), target.end() - 3);
   source.push_back(target[lane_axis - 1]);
   source.push_back(first);
+  const size_t column = source.size() - (transposed ? 2 : 1);
+  if (transposed) source[column + 1] = target[lane_axis - 1];
   std::vector<E> index = target;
   const E filled = builder.let("filled", builder.min(width, columns - first));
   builder.loop(
       "lane", filled,
       [&](E lane) {
-        source.back() = first + lane;
+        source[column] = first + lane;
         index.back() = lane;
         scope.store(0, index, scope.load(0, source));
       },

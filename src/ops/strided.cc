@@ -18,24 +18,6 @@ void read_run(const T* source, int64_t stride, int64_t count, T* target) {
   }
 }
 
-/// Rows and columns of source change places: target[i][j] = source[j * stride + i], in tiles whose
-/// lines stay in the L1 cache.
-template <class T>
-void transpose(const T* source, int64_t stride, int64_t rows, int64_t columns, T* target) {
-  constexpr int64_t kTile = 64 / sizeof(T) < 16 ? 16 : 64 / sizeof(T);
-  for (int64_t i = 0; i < rows; i += kTile) {
-    const int64_t i_end = std::min(rows, i + kTile);
-    for (int64_t j = 0; j < columns; j += kTile) {
-      const int64_t j_end = std::min(columns, j + kTile);
-      for (int64_t row = i; row < i_end; ++row) {
-        T* out = target + row * columns;
-        for (int64_t column = j; column < j_end; ++column)
-          out[column] = source[column * stride + row];
-      }
-    }
-  }
-}
-
 template <class F>
 void for_element_type(ir::DType dtype, F&& function) {
   switch (ir::size_of(dtype)) {
@@ -110,11 +92,30 @@ void StridedReader::read(const Tensor& source, Tensor& target) const {
     int64_t position = offset_, rest = matrix;
     for (size_t i = rank - 2; i-- > 0; rest /= shape_[i])
       position += rest % shape_[i] * strides_[i];
-    for_element_type(source.dtype(), [&]<class T>() {
-      transpose(reinterpret_cast<const T*>(source.bytes()) + position, strides_[rank - 1], rows,
-                columns, reinterpret_cast<T*>(target.bytes()) + matrix * rows * columns);
-    });
+    const int64_t size = ir::size_of(source.dtype());
+    transpose(source.dtype(), source.bytes() + position * size, strides_[rank - 1], columns, rows,
+              target.bytes() + matrix * rows * columns * size, columns);
   }
+}
+
+// In tiles whose lines stay in the first-level cache.
+void transpose(ir::DType dtype, const std::byte* source, int64_t stride, int64_t columns,
+               int64_t rows, std::byte* target, int64_t pitch) {
+  for_element_type(dtype, [&]<class T>() {
+    constexpr int64_t kTile = 64 / sizeof(T) < 16 ? 16 : 64 / sizeof(T);
+    const T* from = reinterpret_cast<const T*>(source);
+    T* to = reinterpret_cast<T*>(target);
+    for (int64_t i = 0; i < rows; i += kTile) {
+      const int64_t i_end = std::min(rows, i + kTile);
+      for (int64_t j = 0; j < columns; j += kTile) {
+        const int64_t j_end = std::min(columns, j + kTile);
+        for (int64_t row = i; row < i_end; ++row) {
+          for (int64_t column = j; column < j_end; ++column)
+            to[row * pitch + column] = from[column * stride + row];
+        }
+      }
+    }
+  });
 }
 
 std::vector<int64_t> broadcast_strides(std::span<const int64_t> source,

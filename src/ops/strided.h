@@ -27,6 +27,11 @@ class StridedReader {
   int64_t offset_;
 };
 
+/// Columns of a matrix as rows of another: target[i * pitch + j] = source[j * stride + i], in
+/// elements of `dtype`, for i < rows and j < columns of the target.
+void transpose(ir::DType dtype, const std::byte* source, int64_t stride, int64_t columns,
+               int64_t rows, std::byte* target, int64_t pitch);
+
 /// Strides that read `source` at every index of the shape it broadcasts to: 0 along broadcast axes.
 std::vector<int64_t> broadcast_strides(std::span<const int64_t> source,
                                        std::span<const int64_t> shape);

@@ -91,6 +91,19 @@ TEST(MatMul, PackedGivesTheSame) {
 TEST(MatMul, PacksByHand) {
   check(Op::kPackMatrix, {floats({2, 3}, {1, 2, 3, 4, 5, 6})}, {{"width", int64_t{2}}},
         {floats({2, 2, 2}, {1, 2, 4, 5, 3, 0, 6, 0})});
+  check(Op::kPackMatrix, {floats({3, 2}, {1, 4, 2, 5, 3, 6})},
+        {{"width", int64_t{2}}, {"transposed", true}},
+        {floats({2, 2, 2}, {1, 2, 4, 5, 3, 0, 6, 0})});
+}
+
+TEST(MatMul, PacksATransposeAsTheTransposed) {
+  for (int64_t columns : {1, 4, 21, 40}) {
+    const Tensor b = random_tensor(DType::kFloat32, {2, columns, 19}, 3);
+    const Tensor transposed =
+        testing::evaluate(Op::kTranspose, {b}, {{"perm", std::vector<int64_t>{0, 2, 1}}});
+    check(Op::kPackMatrix, {b}, {{"width", int64_t{4}}, {"transposed", true}},
+          {testing::evaluate(Op::kPackMatrix, {transposed}, {{"width", int64_t{4}}})});
+  }
 }
 
 TEST(MatMul, SymbolicDims) {

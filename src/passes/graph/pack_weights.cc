@@ -1,5 +1,6 @@
 #include "passes/graph/pack_weights.h"
 
+#include <algorithm>
 #include <functional>
 #include <unordered_set>
 
@@ -57,6 +58,15 @@ ValueId filter_matrices(ir::Module& module, NodeId id, const Add& add) {
   return add(Op::kTranspose, filter, {{"perm", order}});
 }
 
+/// The matrices whose transposes these are; none: they are not made by a transposition.
+ValueId transpose_of(const ir::Module& module, ValueId matrices) {
+  const ir::Node& node = module.node(module.producer(matrices));
+  if (node.op != Op::kTranspose) return {};
+  std::vector<int64_t> perm = node.attrs.integers("perm");
+  std::swap(perm[perm.size() - 1], perm[perm.size() - 2]);
+  return std::ranges::is_sorted(perm) ? node.inputs[0] : ValueId();
+}
+
 /// Puts the packing before the node, as new nodes at the end of the graph.
 void pack(ir::Module& module, NodeId id, schedule::Packing packing) {
   const ir::Node node = module.node(id);
@@ -75,8 +85,7 @@ void pack(ir::Module& module, NodeId id, schedule::Packing packing) {
     const int64_t hidden = node.attrs.integer("hidden");
     const std::vector<ir::Dim> by_gate = {dims[0].value() / hidden, hidden, hidden};
     const ValueId gates = add(Op::kReshape, weight, {{"dims", by_gate}});
-    packed = add(Op::kTranspose, gates, {{"perm", std::vector<int64_t>{0, 2, 1}}});
-    packed = add(Op::kPackMatrix, packed, {{"width", width}});
+    packed = add(Op::kPackMatrix, gates, {{"width", width}, {"transposed", true}});
   } else if (node.op == Op::kConv) {
     ir::Attrs attrs = {{"width", width}, {"groups", node.attrs.integer("groups")}};
     if (packing.diagonal) attrs.set("diagonal", true);
@@ -86,7 +95,10 @@ void pack(ir::Module& module, NodeId id, schedule::Packing packing) {
     packed = add(Op::kPackMatrix, filter_matrices(module, id, add), {{"width", width}});
     module.node(id).attrs.set("channels", dims[1].value() * node.attrs.integer("groups"));
   } else {
-    packed = add(Op::kPackMatrix, weight, {{"width", width}});
+    const ValueId transposed = transpose_of(module, weight);
+    ir::Attrs attrs = {{"width", width}};
+    if (transposed) attrs.set("transposed", true);
+    packed = add(Op::kPackMatrix, transposed ? transposed : weight, std::move(attrs));
     module.node(id).attrs.set("columns", dims.back().value());
   }
   if (!is_recurrent(node.op)) module.node(id).attrs.set("packed", width);
