@@ -72,21 +72,7 @@ Result<Report> compile_part(const Arguments& arguments, const driver::CompileOpt
   return report;
 }
 
-Result<Report> compile(const Arguments& arguments) {
-  TENON_TRY(driver::CompileOptions options, compile_options(arguments.compile));
-  options.from = arguments.from;
-  options.dump_kernel = arguments.kernel;
-  if (!arguments.to.empty() && arguments.to != driver::step_names().back()) {
-    return compile_part(arguments, options);
-  }
-  Result<driver::CompiledModel> result = driver::compile_file(arguments.model, options);
-  end_progress();
-  TENON_TRY(const driver::CompiledModel compiled, std::move(result));
-  {
-    const HoldSignals hold;
-    TENON_TRY_DO(driver::save(compiled.artifact.bytes(), arguments.output));
-    TENON_TRY_DO(save_kernel(arguments, compiled));
-  }
+Report describe(const Arguments& arguments, const driver::CompiledModel& compiled) {
   const std::vector<PlanView> views = PlanView::of(compiled.artifact);
   const tenon_file_header& header = views.front().header();
   Report report;
@@ -117,6 +103,23 @@ Result<Report> compile(const Arguments& arguments) {
                              compiled.seconds, compiled.cached_kernels);
   json["compile_steps"] = describe_steps(compiled.steps, arguments.verbose, report.text);
   report.json = to_text(json);
+  return report;
+}
+
+Result<Report> compile(const Arguments& arguments) {
+  TENON_TRY(driver::CompileOptions options, compile_options(arguments.compile));
+  options.from = arguments.from;
+  options.dump_kernel = arguments.kernel;
+  if (!arguments.to.empty() && arguments.to != driver::step_names().back()) {
+    return compile_part(arguments, options);
+  }
+  Result<driver::CompiledModel> result = driver::compile_file(arguments.model, options);
+  end_progress();
+  TENON_TRY(driver::CompiledModel compiled, std::move(result));
+  Report report = describe(arguments, compiled);
+  const HoldSignals hold;
+  TENON_TRY_DO(driver::save_and_release(std::move(compiled.artifact), arguments.output));
+  TENON_TRY_DO(save_kernel(arguments, compiled));
   return report;
 }
 

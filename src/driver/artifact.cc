@@ -4,9 +4,11 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <new>
 
 #include "base/align.h"
@@ -60,7 +62,13 @@ Artifact::Artifact(size_t bytes) : size_(bytes) {
   memory_ = {static_cast<std::byte*>(memory), [bytes](std::byte* p) { munmap(p, bytes); }};
 }
 
-Result<void> save(std::span<const std::byte> bytes, const std::filesystem::path& path) {
+namespace {
+
+constexpr size_t kPart = 8 << 20;  // bytes, whole pages
+
+/// Calls `done` with each part that is in the file.
+Result<void> save_parts(std::span<const std::byte> bytes, const std::filesystem::path& path,
+                        const std::function<void(std::span<const std::byte>)>& done) {
   // Renaming would take the place of a device.
   if (std::filesystem::exists(path) && !std::filesystem::is_regular_file(path)) {
     return fail(ErrorKind::kIo, fmt::format("'{}' is not a file to write to", path.string()));
@@ -77,14 +85,34 @@ Result<void> save(std::span<const std::byte> bytes, const std::filesystem::path&
   };
   if (file < 0) return failed();
   while (!bytes.empty()) {
-    const ssize_t written = write(file, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return failed();
-    bytes = bytes.subspan(static_cast<size_t>(written));
+    const std::span<const std::byte> part = bytes.first(std::min(bytes.size(), kPart));
+    for (std::span<const std::byte> rest = part; !rest.empty();) {
+      const ssize_t written = write(file, rest.data(), rest.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) return failed();
+      rest = rest.subspan(static_cast<size_t>(written));
+    }
+    done(part);
+    bytes = bytes.subspan(part.size());
   }
   if (fchmod(file, 0644) != 0 || rename(temporary.c_str(), path.c_str()) != 0) return failed();
   close(file);
   return {};
+}
+
+}  // namespace
+
+Result<void> save(std::span<const std::byte> bytes, const std::filesystem::path& path) {
+  return save_parts(bytes, path, [](std::span<const std::byte>) {});
+}
+
+Result<void> save_and_release(Artifact artifact, const std::filesystem::path& path) {
+  const bool is_shared = artifact.memory_.use_count() > 1;
+  return save_parts(artifact.bytes(), path, [&](std::span<const std::byte> part) {
+    if (is_shared) return;
+    // The last part ends within a page, of which the system takes the rest too.
+    madvise(const_cast<std::byte*>(part.data()), part.size(), MADV_DONTNEED);
+  });
 }
 
 Result<Artifact> write_artifact(const ArtifactParts& parts, const WriteWeights& write_weights) {
