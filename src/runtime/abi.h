@@ -292,8 +292,7 @@ TENON_API int32_t tenon_run(tenon_context* context, const tenon_tensor* inputs,
 /* Per-step times of a run. */
 typedef struct tenon_step_time {
   uint64_t nanoseconds; /* sum over runs */
-  /* Of one run, under the shapes seen last. A step reads the bytes once, its weights in each round.
-   */
+  /* Of one run, under the shapes seen last. Each round reads the step's weights again. */
   int64_t flops, bytes, rounds;
 } tenon_step_time;
 /* From now on (on != 0) runs add to step times; turning it on resets them. */
