@@ -65,6 +65,14 @@ TEST(DepthwiseRecipe, SizesKnownWhenRun) {
   expect_native_equals_reference(m.module, {{1, 10, 4, 3}});
 }
 
+TEST(ConvRecipe, MapsOfOnePixelOrRow) {
+  expect_conv({{1, 100, 1, 1}, {48, 100, 3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 1});
+  expect_conv({{2, 20, 1, 1}, {20, 1, 3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 20});
+  expect_conv({{2, 20, 1, 7}, {30, 20, 3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 1});
+  expect_conv({{1, 20, 7, 1}, {30, 20, 3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 1});
+  expect_conv({{1, 36, 1}, {30, 36, 5}, {1}, {2, 2}, {1}, 1});
+}
+
 TEST(ConvRecipe, LongReductionsAreDoneInParts) {
   expect_conv({{1, 512, 5, 6}, {40, 512, 3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 1});
 }

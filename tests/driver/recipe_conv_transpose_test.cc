@@ -51,6 +51,11 @@ TEST(ConvTransposeRecipe, TapsThatOverlap) {
   expect_transpose({{1, 8, 4, 7}, {8, 9, 5, 1}, {3, 4}, {4, 0, 2, 0}, {1, 2}});
 }
 
+TEST(ConvTransposeRecipe, MapsOfOnePixel) {
+  expect_transpose({{1, 100, 1, 1}, {100, 40, 4, 4}, {1, 1}, {0, 0, 0, 0}});
+  expect_transpose({{2, 33, 1, 1}, {33, 9, 3, 3}, {2, 2}, {0, 0, 0, 0}});
+}
+
 TEST(ConvTransposeRecipe, GroupsAndAxes) {
   expect_transpose({{1, 12, 4, 4}, {12, 5, 4, 4}, {2, 2}, {1, 1, 1, 1}, {0, 0}, 3});
   expect_transpose({{2, 6, 9}, {6, 7, 4}, {2}, {1, 1}});

@@ -13,7 +13,12 @@ void GroupScope::clear_halo(ValueId storage) {
   const ir::Placement& place = module_.placements[storage.index];
   const std::vector<Dim>& shape = module_.value(storage).type.dims;
   const size_t rank = shape.size();
-  const std::vector<int> order = passes::memory_order(module_.dims, shape, place.strides);
+  std::vector<Dim> padded_shape;  // a size of 1 has a place in the order of memory only with its halo
+  for (size_t axis = 0; axis < rank; ++axis) {
+    const int64_t around = place.halo[axis] + place.halo[rank + axis];
+    padded_shape.push_back(module_.dims.add(shape[axis], around));
+  }
+  const std::vector<int> order = passes::memory_order(module_.dims, padded_shape, place.strides);
   const auto before = [&](size_t depth) { return place.halo[order[depth]]; };
   const auto after = [&](size_t depth) { return place.halo[rank + order[depth]]; };
   // Axes outside the first one with a halo are walked as one with it; those inside the last one
