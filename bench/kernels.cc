@@ -89,6 +89,7 @@ constexpr Shape kShapes[] = {
     {"depthwise", 112, 96, 96, 3, 2, 96},
     {"depthwise", 28, 192, 192, 3, 2, 192},
     {"depthwise", 28, 240, 240, 5, 2, 240},
+    {"depthwise", 64, 48, 96, 7, 2, 48},
     {"grouped", 56, 128, 128, 3, 1, 32},
     {"grouped", 28, 256, 256, 3, 1, 32},
     {"grouped", 14, 512, 512, 3, 1, 32},

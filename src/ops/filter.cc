@@ -48,6 +48,11 @@ Filter packed_filter(const std::vector<int64_t>& shape, const ir::Attrs& attrs) 
           attrs.flag_or("diagonal", false)};
 }
 
+/// Whether its matrices have diagonals if it is packed by these.
+bool has_diagonals(const Filter& filter) {
+  return !filter.diagonal || filter.inputs == 1 || filter.inputs == filter.outputs();
+}
+
 /// Calls `body(plain position, packed position)` for every weight of a diagonal filter, in the
 /// order of the packed ones.
 template <class F>
@@ -150,12 +155,12 @@ std::expected<Filter, std::string> filter_of(const ir::Dims& dims, const ir::Att
   if (shape.size() == spatial + 4 && groups > 0 && channels % groups == 0) {
     filter.inputs = shape[shape.size() - 2];
     filter.kernel.assign(shape.begin() + 2, shape.end() - 2);
-  } else if (shape.size() == spatial + 3 && channels == groups * shape[1]) {
+  } else if (shape.size() == spatial + 3 && groups > 0 && channels % groups == 0) {
     filter.diagonal = true;
     filter.inputs = shape[1];
     filter.kernel.assign(shape.begin() + 2, shape.end() - 1);
   }
-  if (filter.kernel.empty() || filter.shape() != shape) {
+  if (filter.kernel.empty() || filter.shape() != shape || !has_diagonals(filter)) {
     return wrong("{} does not hold a filter of {} output channels in {} groups, packed to {}",
                  shape_text(dims, w.dims), channels, groups, width);
   }
@@ -168,7 +173,7 @@ Inferred infer_pack_filter(InferContext& context) {
   if (width < 1) return wrong("panel width {} is not positive", width);
   TENON_TRY(const Filter plain, plain_filter(context.dims, w, context.attrs.integer("groups")));
   const Filter filter = packed_filter(plain.shape(), context.attrs);
-  if (filter.diagonal && filter.inputs != filter.outputs()) {
+  if (!has_diagonals(filter)) {
     return wrong("groups of {} input and {} output channels have no diagonals", filter.inputs,
                  filter.outputs());
   }

@@ -4,8 +4,8 @@
 // ceil(M/groups / W), kernel..., C/groups, W], zero padded.
 //
 // Groups of few channels would leave such panels almost empty. With `diagonal`, for groups with as
-// many output as input channels, a panel has the output channels of a register of W lanes
-// (base/diagonals.h), [panels, C/groups, kernel..., W]:
+// many output as input channels or one input channel, a panel has the output channels of a register
+// of W lanes (base/diagonals.h), [panels, C/groups, kernel..., W]:
 // (panel, r * blocks + p, tap) holds the diagonals r of the matrices that take the p-th of a
 // group's blocks of input channels to the panel's blocks of output channels.
 #pragma once

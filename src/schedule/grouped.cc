@@ -1,9 +1,10 @@
 // Convolution in groups of few channels, depthwise for one, over channels-last memory with a halo.
 // A tile is some output rows by some output columns of one vector of channels, held in registers:
-// each input vector under the tile is loaded once and added into every output that it reaches. More
-// channels of a group take as many such steps, by the diagonal method (base/diagonals.h): after
-// each, the sums are turned by one lane within their groups. The input of a depthwise convolution
-// may be made in the same kernel (schedule/expanded.h).
+// each input vector under the tile is loaded once and added into every output that it reaches.
+// Where a depthwise convolution has several outputs for each input channel, every lane of it is
+// repeated. More channels of a group take as many such steps, by the diagonal method
+// (base/diagonals.h): after each, the sums are turned by one lane within their groups. The input of
+// a depthwise convolution may be made in the same kernel (schedule/expanded.h).
 #include <algorithm>
 #include <numeric>
 #include <optional>
@@ -46,6 +47,7 @@ class Loops {
         spatial_(scope.attrs().integers("strides").size()),
         channels_(scope.result_type(0).dims[1].value()),
         group_(scope.operand_type(kW).dims[1].value()),
+        repeats_(group_ == 1 ? static_cast<int>(channels_ / scope.attrs().integer("groups")) : 1),
         diagonals_(group_, lanes_) {
     const ir::Attrs& attrs = scope.attrs();
     for (size_t axis = 0; axis < spatial_; ++axis) {
@@ -170,10 +172,7 @@ class Loops {
     const E base = b_.let("base", origin_ + y * (row_stride() * axis_y_.stride) +
                                       x * (column_stride() * axis_x_.stride));
     const auto panel = [&](E number, int64_t filled) {
-      E mask;
-      if (filled < lanes_)
-        mask = b_.ramp(b_.integer(0), 1, lanes_) < b_.broadcast(b_.integer(filled), lanes_);
-      tile(y, x, rows, columns, base, number, mask);
+      tile(y, x, rows, columns, base, number, filled);
     };
     const int64_t tail = channels_ % diagonals_.channels;
     const E full = b_.integer(channels_ / diagonals_.channels);
@@ -185,15 +184,22 @@ class Loops {
   E row_stride() const { return spatial_ == 2 ? x_.strides[2] : b_.integer(0); }
   E column_stride() const { return x_.strides[1 + spatial_]; }
 
-  void tile(E y, E x, int rows, int columns, E base, E panel, E mask) {
+  /// The first of so many lanes; none: all.
+  E mask_of(int64_t filled, int lanes) {
+    if (filled == lanes) return {};
+    return b_.ramp(b_.integer(0), 1, lanes) < b_.broadcast(b_.integer(filled), lanes);
+  }
+
+  void tile(E y, E x, int rows, int columns, E base, E panel, int64_t filled) {
     const E channel = b_.let("c", panel * diagonals_.channels);
-    const E first_input = channel / group_ * group_;
+    const E mask = mask_of(filled, lanes_);
+    const E first_input = repeats_ > 1 ? channel / repeats_ : channel / group_ * group_;
     Window window{x_.buffer,
                   b_.let("x", base + first_input * x_.strides[1]),
                   x_.strides[1] * diagonals_.block,
                   row_stride(),
                   column_stride(),
-                  mask};
+                  repeats_ > 1 ? mask_of(filled / repeats_, lanes_ / repeats_) : mask};
     if (copies_) window = copied(window, columns);
     std::vector<ir::R> sums;
     const ir::VectorType type{ir::DType::kFloat32, static_cast<uint16_t>(lanes_)};
@@ -248,6 +254,15 @@ class Loops {
     b_.loop(name, b_.integer(rounds), body);
   }
 
+  /// Every lane as often as there are outputs for it.
+  E repeated(E x) {
+    if (repeats_ == 1) return x;
+    if (repeats_ == lanes_) return b_.broadcast(x, lanes_);
+    std::vector<int> lanes;
+    for (int lane = 0; lane < lanes_; ++lane) lanes.push_back(lane / repeats_);
+    return b_.shuffle(x, x, lanes);
+  }
+
   /// Every lane one down, and the first of each block to its last place.
   E turned(E sum) {
     std::vector<int> lanes;
@@ -287,8 +302,8 @@ class Loops {
       return b_.let("w", b_.load(w_.buffer, at, lanes_));
     };
     auto input = [&](E at) {
-      return b_.let("x",
-                    b_.load(window.buffer, row + at * window.column_step, lanes_, window.mask));
+      return b_.let("x", repeated(b_.load(window.buffer, row + at * window.column_step,
+                                          lanes_ / repeats_, window.mask)));
     };
     auto add = [&](int r, int column, E a, E w) {
       const ir::R& sum = sums[r * columns + column];
@@ -341,7 +356,8 @@ class Loops {
   const ir::View w_;
   const int lanes_;
   const size_t spatial_;
-  const int64_t channels_, group_;  ///< all, and of a group
+  const int64_t channels_, group_;  ///< of the result, and of the input in a group
+  const int repeats_;               ///< outputs for each input channel, if it has no others
   const Diagonals diagonals_;
   WindowAxis axis_y_, axis_x_;
   WindowTile tile_{};

@@ -78,9 +78,10 @@ WindowTile choose_tile(const Target& target, const WindowAxis& y, const WindowAx
 int grouped_width(const ir::Module& module, const ir::Node& node, const Target& target) {
   const std::vector<ir::Dim>& filter = module.value(node.inputs[1]).type.dims;
   const int64_t groups = node.attrs.integer("groups"), group = filter[1].value();
-  if (filter.size() > 4 || filter[0].value() != groups * group) return 0;
-  if (groups == 1 && group > 1) return 0;
+  if (filter.size() > 4 || (groups == 1 && filter[0].value() > 1)) return 0;
   const int lanes = target.lanes(4);
+  const int64_t outputs = filter[0].value() / groups;  // of a group
+  if (outputs != group && (group > 1 || lanes % outputs != 0)) return 0;
   const Diagonals diagonals(group, lanes);
   if (2 * diagonals.channels < lanes) return 0;
   int64_t taps = 1;

@@ -52,6 +52,23 @@ TEST(DepthwiseRecipe, OneAxisAndOneChannel) {
   expect_conv({{1, 1, 8, 9}, {1, 1, 3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 1});
 }
 
+TEST(DepthwiseRecipe, SeveralOutputsForEachChannel) {
+  for (const int64_t outputs : {2, 4, 8, 16}) {
+    SCOPED_TRACE(outputs);
+    for (const int64_t channels : {3, 16, 21}) {
+      expect_conv({{2, channels, 9, 11},
+                   {channels * outputs, 1, 3, 3},
+                   {1, 1},
+                   {1, 1, 1, 1},
+                   {1, 1},
+                   channels});
+    }
+  }
+  expect_conv({{1, 20, 13, 15}, {40, 1, 7, 7}, {2, 2}, {3, 3, 3, 3}, {1, 1}, 20});
+  expect_conv({{1, 9, 12, 13}, {27, 1, 3, 2}, {1, 3}, {0, 2, 3, 1}, {2, 1}, 9});
+  expect_conv({{2, 11, 17}, {44, 1, 3}, {1}, {1, 1}, {1}, 11});
+}
+
 TEST(DepthwiseRecipe, SizesKnownWhenRun) {
   ModelBuilder m;
   const ir::Dim height = m.module.dims.symbol("h"), width = m.module.dims.symbol("w");

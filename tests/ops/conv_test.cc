@@ -155,6 +155,9 @@ TEST(Conv, PacksDiagonals) {
   // Depthwise: the diagonal of each tap.
   packs(floats({3, 1, 1, 2}, {1, 2, 3, 4, 5, 6}), 2, 3,
         floats({2, 1, 1, 2, 2}, {1, 3, 2, 4, 5, 0, 6, 0}));
+  // Two outputs for each input channel.
+  packs(floats({4, 1, 1, 2}, {1, 2, 3, 4, 5, 6, 7, 8}), 3, 2,
+        floats({2, 1, 1, 2, 3}, {1, 3, 5, 2, 4, 6, 7, 0, 0, 8, 0, 0}));
   // Two matrices beside each other, a lane unused.
   packs(floats({4, 2, 1}, {11, 12, 21, 22, 33, 34, 43, 44}), 5, 2,
         floats({1, 2, 1, 5}, {11, 22, 33, 44, 0, 21, 12, 43, 34, 0}));
