@@ -33,13 +33,16 @@ struct Pass {
 /// As many batch elements as share the matrix evenly, then as many vectors as the registers hold.
 Pass choose_pass(const Target& target, int64_t gates, int64_t hidden,
                  std::optional<int64_t> batch) {
-  const int most = target.vector_registers * 3 / 4;  // accumulators
-  constexpr int kMostRows = 3;
+  const auto fits = [&](int rows, int vectors) {
+    const int64_t sums = rows * gates * vectors, held = rows + 1;
+    return sums <= target.vector_registers * 3 / 4 && sums + held <= target.vector_registers;
+  };
+  constexpr int kMostRows = 6;
   Pass pass;
   for (int rows = 2; batch && rows <= kMostRows; ++rows) {
-    if (*batch % rows == 0 && rows * gates <= most) pass.rows = rows;
+    if (*batch % rows == 0 && fits(rows, 1)) pass.rows = rows;
   }
-  while (pass.rows * gates * pass.vectors * 2 <= most && pass.vectors * target.lanes(4) < hidden) {
+  while (fits(pass.rows, pass.vectors * 2) && pass.vectors * target.lanes(4) < hidden) {
     pass.vectors *= 2;
   }
   return pass;

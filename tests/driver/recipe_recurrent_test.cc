@@ -44,6 +44,8 @@ TEST(RecurrentRecipe, Lstm) {
   expect_layer({Op::kLstm, 3, 3, 4, 5, true, false, {{"reverse", true}}});
   expect_layer({Op::kLstm, 2, 5, 4, 17, false, false, {}});
   expect_layer({Op::kLstm, 1, 1, 1, 1, true, true, {}});
+  expect_layer({Op::kLstm, 3, 8, 4, 40, true, true, {}});
+  expect_layer({Op::kLstm, 2, 6, 4, 19, false, true, {}});
 }
 
 TEST(RecurrentRecipe, Gru) {
@@ -52,6 +54,7 @@ TEST(RecurrentRecipe, Gru) {
     expect_layer({Op::kGru, 5, 1, 7, 40, true, true, attrs});
     expect_layer({Op::kGru, 4, 2, 7, 13, true, false, attrs});
     expect_layer({Op::kGru, 3, 3, 6, 6, false, true, attrs});
+    expect_layer({Op::kGru, 3, 4, 6, 36, true, true, attrs});
   }
 }
 
@@ -60,6 +63,7 @@ TEST(RecurrentRecipe, Rnn) {
     const ir::Attrs attrs = {{"activation", std::string(activation)}};
     expect_layer({Op::kRnn, 5, 1, 7, 100, true, true, attrs});
     expect_layer({Op::kRnn, 4, 2, 7, 13, true, false, attrs});
+    expect_layer({Op::kRnn, 3, 12, 7, 70, true, true, attrs});
   }
 }
 
