@@ -13,7 +13,8 @@ void GroupScope::clear_halo(ValueId storage) {
   const ir::Placement& place = module_.placements[storage.index];
   const std::vector<Dim>& shape = module_.value(storage).type.dims;
   const size_t rank = shape.size();
-  std::vector<Dim> padded_shape;  // a size of 1 has a place in the order of memory only with its halo
+  // With its halo: an axis of size 1 would have no place in the order of memory.
+  std::vector<Dim> padded_shape;
   for (size_t axis = 0; axis < rank; ++axis) {
     const int64_t around = place.halo[axis] + place.halo[rank + axis];
     padded_shape.push_back(module_.dims.add(shape[axis], around));
