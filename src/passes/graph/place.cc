@@ -362,9 +362,9 @@ class Placer {
         if (!operand || made_in(group, operand)) continue;
         ensure_placed(operand);
         if (is_foreign(group)) module_.node(anchor).inputs[k] = dense(operand);
-        if (!recipe) continue;
-        OperandLayout layout =
-            recipe->operand_layout(module_, module_.node(anchor), static_cast<int>(k));
+        const OperandLayout layout =
+            recipe ? recipe->operand_layout(module_, module_.node(anchor), static_cast<int>(k))
+                   : naive_layout(module_.node(anchor), k);
         if (!serves(operand, layout)) {
           const ValueId copy = copy_for(operand, layout);
           module_.node(anchor).inputs[k] = copy;
@@ -380,6 +380,19 @@ class Placer {
       }
     }
     placed_.push_back(std::move(group));
+  }
+
+  /// A normalisation goes through its last axes three times, of which one is beside itself in
+  /// memory.
+  OperandLayout naive_layout(const Node& node, size_t operand) {
+    OperandLayout layout;
+    if ((node.op != Op::kLayerNorm && node.op != Op::kRmsNorm) || operand > 0) return layout;
+    const auto n = static_cast<int64_t>(rank(node.inputs[0]));
+    for (int64_t axis = n - node.attrs.integer("axes"); axis < n; ++axis) {
+      if (placement(node.inputs[0]).strides[axis].is(1)) return layout;
+    }
+    layout.unit_axis = static_cast<int>(n) - 1;
+    return layout;
   }
 
   bool is_foreign(const Group& group) const {
