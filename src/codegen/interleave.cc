@@ -11,8 +11,8 @@ namespace {
 
 using llvm::Instruction;
 
-/// Vector instructions before a store, from which on a core does not see the next store's by
-/// itself: its schedulers are full of these.
+/// Vector instructions of a chain that fill a core's schedulers, so that it does not reach the next
+/// chain's by itself.
 constexpr size_t kLong = 12;
 /// Chains whose instructions take turns.
 constexpr size_t kAtOnce = 4;
@@ -90,9 +90,11 @@ void interleave(llvm::BasicBlock& block) {
         is_invariant_load(*instruction)) {
       chain.push_back(instruction);
       if (!is_store) continue;
-      if (!is_long(chain)) end_run();
-      // What precedes it is in order; a short chain is not worth a turn.
-      if (is_long(chain)) run.push_back(chain);
+      if (is_long(chain)) {
+        run.push_back(chain);
+      } else {
+        end_run();
+      }
     } else {
       end_run();
     }

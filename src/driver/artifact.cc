@@ -19,6 +19,7 @@ namespace tenon::driver {
 namespace {
 
 constexpr uint64_t kPage = 4096;
+constexpr size_t kPart = 8 << 20;  // bytes written at once, whole pages
 
 /// The plan section: the header, then every array aligned to 8 bytes.
 std::vector<std::byte> plan_section(const ArtifactParts& parts) {
@@ -52,19 +53,6 @@ std::vector<std::byte> plan_section(const ArtifactParts& parts) {
   append_all(plan.strings);
   return bytes;
 }
-
-}  // namespace
-
-Artifact::Artifact(size_t bytes) : size_(bytes) {
-  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) throw std::bad_alloc();
-  madvise(memory, bytes, MADV_HUGEPAGE);  // fewer faults while it is filled
-  memory_ = {static_cast<std::byte*>(memory), [bytes](std::byte* p) { munmap(p, bytes); }};
-}
-
-namespace {
-
-constexpr size_t kPart = 8 << 20;  // bytes, whole pages
 
 /// Calls `done` with each part that is in the file.
 Result<void> save_parts(std::span<const std::byte> bytes, const std::filesystem::path& path,
@@ -101,6 +89,13 @@ Result<void> save_parts(std::span<const std::byte> bytes, const std::filesystem:
 }
 
 }  // namespace
+
+Artifact::Artifact(size_t bytes) : size_(bytes) {
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  madvise(memory, bytes, MADV_HUGEPAGE);  // fewer faults while it is filled
+  memory_ = {static_cast<std::byte*>(memory), [bytes](std::byte* p) { munmap(p, bytes); }};
+}
 
 Result<void> save(std::span<const std::byte> bytes, const std::filesystem::path& path) {
   return save_parts(bytes, path, [](std::span<const std::byte>) {});

@@ -60,8 +60,8 @@ class Verifier {
     const bool is_negative = std::ranges::any_of(
         value.type.dims, [](Dim dim) { return dim.is_constant() && dim.value() < 0; });
     if (is_negative) {
-      require(false, "value {} has a negative dim in {}", id.index,
-              to_string(module_.dims, value.type));
+      throw Problem{fmt::format("value {} has a negative dim in {}", id.index,
+                                to_string(module_.dims, value.type))};
     }
   }
 

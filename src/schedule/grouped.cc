@@ -47,7 +47,7 @@ class Loops {
         spatial_(scope.attrs().integers("strides").size()),
         channels_(scope.result_type(0).dims[1].value()),
         group_(scope.operand_type(kW).dims[1].value()),
-        repeats_(group_ == 1 ? static_cast<int>(channels_ / scope.attrs().integer("groups")) : 1),
+        repeats_(static_cast<int>(channels_ / (scope.attrs().integer("groups") * group_))),
         diagonals_(group_, lanes_) {
     const ir::Attrs& attrs = scope.attrs();
     for (size_t axis = 0; axis < spatial_; ++axis) {
@@ -193,13 +193,13 @@ class Loops {
   void tile(E y, E x, int rows, int columns, E base, E panel, int64_t filled) {
     const E channel = b_.let("c", panel * diagonals_.channels);
     const E mask = mask_of(filled, lanes_);
-    const E first_input = repeats_ > 1 ? channel / repeats_ : channel / group_ * group_;
+    const E first_input = channel / (group_ * repeats_) * group_;
     Window window{x_.buffer,
                   b_.let("x", base + first_input * x_.strides[1]),
                   x_.strides[1] * diagonals_.block,
                   row_stride(),
                   column_stride(),
-                  repeats_ > 1 ? mask_of(filled / repeats_, lanes_ / repeats_) : mask};
+                  mask_of(filled / repeats_, lanes_ / repeats_)};
     if (copies_) window = copied(window, columns);
     std::vector<ir::R> sums;
     const ir::VectorType type{ir::DType::kFloat32, static_cast<uint16_t>(lanes_)};
@@ -357,7 +357,7 @@ class Loops {
   const int lanes_;
   const size_t spatial_;
   const int64_t channels_, group_;  ///< of the result, and of the input in a group
-  const int repeats_;               ///< outputs for each input channel, if it has no others
+  const int repeats_;               ///< outputs for each input channel of a group
   const Diagonals diagonals_;
   WindowAxis axis_y_, axis_x_;
   WindowTile tile_{};
