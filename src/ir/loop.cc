@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 
@@ -28,9 +29,7 @@ constexpr std::array kFacts = {
 
 const Facts& facts(ExprKind kind) { return kFacts[static_cast<size_t>(kind)]; }
 
-}  // namespace
-
-size_t Function::Hash::operator()(const Expr& expr) const {
+size_t hash(const Expr& expr) {
   uint64_t hash = static_cast<uint64_t>(expr.kind);
   for (uint64_t field : {static_cast<uint64_t>(expr.type.dtype), uint64_t{expr.type.lanes},
                          uint64_t{expr.a.index}, uint64_t{expr.b.index}, uint64_t{expr.c.index},
@@ -40,10 +39,31 @@ size_t Function::Hash::operator()(const Expr& expr) const {
   return hash ^ (hash >> 32);
 }
 
+}  // namespace
+
+uint32_t& Function::slot_of(const Expr& expr) {
+  const size_t mask = slots_.size() - 1;
+  for (size_t at = hash(expr) & mask;; at = (at + 1) & mask) {
+    uint32_t& slot = slots_[at];
+    if (slot == 0 || exprs[slot - 1] == expr) return slot;
+  }
+}
+
+/// So many that half of them are free after the next expression.
+void Function::add_slots() {
+  constexpr size_t kFew = 64;
+  slots_.assign(std::bit_ceil(std::max(kFew, 4 * exprs.size())), 0);
+  for (size_t i = 0; i < exprs.size(); ++i) slot_of(exprs[i]) = static_cast<uint32_t>(i + 1);
+}
+
 ExprId Function::intern(const Expr& expr) {
-  auto [it, added] = interned_.try_emplace(expr, ExprId(exprs.size()));
-  if (added) exprs.push_back(expr);
-  return it->second;
+  if (slots_.size() < 2 * (exprs.size() + 1)) add_slots();
+  uint32_t& slot = slot_of(expr);
+  if (slot == 0) {
+    exprs.push_back(expr);
+    slot = static_cast<uint32_t>(exprs.size());
+  }
+  return ExprId(slot - 1);
 }
 
 std::string_view to_string(ExprKind kind) { return facts(kind).text; }

@@ -50,7 +50,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "base/id.h"
@@ -154,10 +153,11 @@ struct Function {
   ExprId intern(const Expr& expr);
 
  private:
-  struct Hash {
-    size_t operator()(const Expr& expr) const;
-  };
-  std::unordered_map<Expr, ExprId, Hash> interned_;
+  /// Where the expression's number is or, free, belongs.
+  uint32_t& slot_of(const Expr& expr);
+  void add_slots();
+
+  std::vector<uint32_t> slots_;  ///< a hash table: 0 for free, else 1 + the index of an expression
 };
 
 std::string_view to_string(ExprKind kind);

@@ -6,43 +6,52 @@ namespace tenon::passes {
 
 using namespace ir;
 
-const std::vector<Place>& Effects::reads(ExprId id) {
-  if (auto found = reads_.find(id); found != reads_.end()) return found->second;
+namespace {
+
+void append(Places& to, const Places& places) { to.insert(to.end(), places.begin(), places.end()); }
+
+void sort(Places& places) {
+  std::ranges::sort(places);
+  places.erase(std::ranges::unique(places).begin(), places.end());
+}
+
+}  // namespace
+
+const Places& Effects::reads(ExprId id) {
+  std::optional<Places>& known = reads_[id.index];
+  if (known) return *known;
   const Expr& expr = function_.expr(id);
-  std::vector<Place> places;
+  Places places;
   if (expr.kind == ExprKind::kVariable) {
     places.emplace_back(VariableId(static_cast<size_t>(expr.bits)));
   }
   if (expr.buffer) places.emplace_back(expr.buffer);
   for (ExprId operand : {expr.a, expr.b, expr.c}) {
-    if (!operand) continue;
-    const std::vector<Place>& more = reads(operand);
-    places.insert(places.end(), more.begin(), more.end());
+    if (operand) append(places, reads(operand));
   }
-  std::ranges::sort(places);
-  places.erase(std::ranges::unique(places).begin(), places.end());
-  return reads_[id] = std::move(places);
+  sort(places);
+  return known.emplace(std::move(places));
 }
 
-const PlaceSet& Effects::sets(StatementId id) {
-  if (auto found = sets_.find(id); found != sets_.end()) return found->second;
+const Places& Effects::sets(StatementId id) {
+  std::optional<Places>& known = sets_[id.index];
+  if (known) return *known;
   const Statement& s = function_.statement(id);
-  PlaceSet places;
-  if (s.variable) places.emplace(s.variable);
-  if (s.kind == StatementKind::kStore) places.emplace(s.buffer);
+  Places places;
+  if (s.variable) places.emplace_back(s.variable);
+  if (s.kind == StatementKind::kStore) places.emplace_back(s.buffer);
   for (BlockId block : {s.body, s.other}) {
     if (!block) continue;
-    for (StatementId inner : function_.block(block).statements) {
-      const PlaceSet& more = sets(inner);
-      places.insert(more.begin(), more.end());
-    }
+    for (StatementId inner : function_.block(block).statements) append(places, sets(inner));
   }
-  return sets_[id] = std::move(places);
+  sort(places);
+  return known.emplace(std::move(places));
 }
 
 bool Effects::can_change(StatementId statement, ExprId id) {
-  const PlaceSet& set = sets(statement);
-  return std::ranges::any_of(reads(id), [&](Place place) { return set.contains(place); });
+  const Places& set = sets(statement);
+  return std::ranges::any_of(reads(id),
+                             [&](Place place) { return std::ranges::binary_search(set, place); });
 }
 
 }  // namespace tenon::passes

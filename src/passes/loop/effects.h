@@ -1,8 +1,7 @@
 // What expressions read and what statements set: variables and buffers.
 #pragma once
 
-#include <unordered_map>
-#include <unordered_set>
+#include <optional>
 #include <vector>
 
 #include "ir/loop.h"
@@ -17,6 +16,8 @@ class Place {
   auto operator<=>(const Place&) const = default;
   size_t hash() const { return code_; }
   bool is_buffer() const { return code_ >= kFirstBuffer; }
+  /// Of a variable.
+  ir::VariableId variable() const { return ir::VariableId(code_); }
 
  private:
   static constexpr uint64_t kFirstBuffer = uint64_t{1} << 32;
@@ -27,19 +28,21 @@ struct PlaceHash {
   size_t operator()(Place place) const { return place.hash(); }
 };
 
-using PlaceSet = std::unordered_set<Place, PlaceHash>;
+/// In order, variables first, each once.
+using Places = std::vector<Place>;
 
 /// Answers for one function, which must not change meanwhile.
 class Effects {
  public:
-  explicit Effects(const ir::Function& function) : function_(function) {}
+  explicit Effects(const ir::Function& function)
+      : function_(function), reads_(function.exprs.size()), sets_(function.statements.size()) {}
 
-  /// Every variable and every buffer that the expression's value depends on, variables first.
-  const std::vector<Place>& reads(ir::ExprId id);
+  /// Every variable and every buffer that the expression's value depends on.
+  const Places& reads(ir::ExprId id);
 
   /// Every variable that the statement or one in its blocks declares or assigns, and every buffer
   /// that they store to.
-  const PlaceSet& sets(ir::StatementId id);
+  const Places& sets(ir::StatementId id);
 
   bool loads(ir::ExprId id) { return !reads(id).empty() && reads(id).back().is_buffer(); }
 
@@ -48,8 +51,7 @@ class Effects {
 
  private:
   const ir::Function& function_;
-  std::unordered_map<ir::ExprId, std::vector<Place>> reads_;
-  std::unordered_map<ir::StatementId, PlaceSet> sets_;
+  std::vector<std::optional<Places>> reads_, sets_;  // by expression, by statement
 };
 
 }  // namespace tenon::passes

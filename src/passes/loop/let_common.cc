@@ -84,9 +84,12 @@ void LetCommon::statements(BlockId block) {
   frames_.pop_back();
 }
 
-/// Notes what the statement at this position changes.
+/// Notes what the statement at this position changes. What names one value is not read before it.
 void LetCommon::pass(StatementId id, size_t position) {
-  for (Place place : effects_.sets(id)) frames_.back().changed[place] = position + 1;
+  for (Place place : effects_.sets(id)) {
+    const bool changes = place.is_buffer() || from_.variable(place.variable()).is_register;
+    if (changes) frames_.back().changed[place] = position + 1;
+  }
 }
 
 void LetCommon::count_uses(StatementId id) {

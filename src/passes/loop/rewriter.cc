@@ -6,7 +6,11 @@ namespace tenon::passes {
 
 using namespace ir;
 
-Rewriter::Rewriter(const Function& from) : from_(from), builder_(from.name) {}
+Rewriter::Rewriter(const Function& from)
+    : from_(from),
+      builder_(from.name),
+      built_(from.exprs.size()),
+      variables_(from.variables.size()) {}
 
 Function Rewriter::run() {
   for (const std::string& name : from_.params) params_.push_back(builder_.param(name));
@@ -20,16 +24,15 @@ Function Rewriter::run() {
 }
 
 E Rewriter::get(ExprId id) {
-  if (auto found = built_.find(id); found != built_.end()) return found->second;
-  E built = rebuild(from_.expr(id));
-  built_.emplace(id, built);
-  return built;
+  Built& built = built_[id.index];
+  if (built.round != round_) built = {rebuild(from_.expr(id)), round_};
+  return built.value;
 }
 
 E Rewriter::variable(VariableId id) const {
-  auto found = variables_.find(id);
-  TENON_CHECK(found != variables_.end(), "a variable that is bound before its use");
-  return found->second;
+  const E value = variables_[id.index];
+  TENON_CHECK(value.builder, "a variable that is bound before its use");
+  return value;
 }
 
 E Rewriter::rebuild(const Expr& expr) {
@@ -101,8 +104,9 @@ void Rewriter::copy_loop(const Statement& loop, E begin, E end, int64_t step, Lo
 }
 
 void Rewriter::bind(VariableId variable, E value) {
-  auto [place, is_new] = variables_.insert_or_assign(variable, value);
-  if (!is_new) built_.clear();
+  E& place = variables_[variable.index];
+  if (place.builder) ++round_;
+  place = value;
 }
 
 void Rewriter::bind_register(VariableId variable, R value) {

@@ -54,9 +54,16 @@ class Rewriter {
   ir::LoopBuilder builder_;
 
  private:
+  /// An expression that is built, for the variables of this round of bindings.
+  struct Built {
+    ir::E value;
+    uint32_t round = 0;
+  };
+
   std::vector<ir::E> params_;
-  std::unordered_map<ir::ExprId, ir::E> built_;
-  std::unordered_map<ir::VariableId, ir::E> variables_;
+  std::vector<Built> built_;  // by expression
+  uint32_t round_ = 1;
+  std::vector<ir::E> variables_;  // none: not bound
   std::unordered_map<ir::VariableId, ir::R> registers_;
 };
 
