@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/vector_width.h"
 #include "ops/compute.h"
 #include "ops/loops.h"
 #include "ops/op.h"
@@ -85,20 +86,18 @@ Inferred infer_filter(InferContext& context) {
 constexpr int64_t kBlock = 16;
 using Lanes = std::array<double, kBlock>;
 
-/// The products of filter * w * transposed(filter) for one block of w, each given to `store`.
-template <class Store>
-void transform_block(const Matrix& filter, const std::array<Lanes, 9>& w, Store store) {
-  auto sum = [](const std::vector<double>& row, const Lanes& a, const Lanes& b, const Lanes& c) {
-    Lanes result;
+/// filter * w * transposed(filter) for one block of w, line by line.
+TENON_FOR_EACH_VECTOR_WIDTH
+void transform_block(const Matrix& filter, const std::array<Lanes, 9>& w, Lanes* products) {
+  auto sum = [](const std::vector<double>& row, const Lanes& a, const Lanes& b, const Lanes& c,
+                Lanes& result) {
     for (int64_t i = 0; i < kBlock; ++i) result[i] = row[0] * a[i] + row[1] * b[i] + row[2] * c[i];
-    return result;
   };
-  int64_t product = 0;
   for (const std::vector<double>& row : filter) {
     std::array<Lanes, 3> line;
-    for (size_t k = 0; k < 3; ++k) line[k] = sum(row, w[k], w[3 + k], w[6 + k]);
+    for (size_t k = 0; k < 3; ++k) sum(row, w[k], w[3 + k], w[6 + k], line[k]);
     for (const std::vector<double>& other : filter)
-      store(product++, sum(other, line[0], line[1], line[2]));
+      sum(other, line[0], line[1], line[2], *products++);
   }
 }
 
@@ -107,6 +106,7 @@ Evaluated evaluate_filter(EvaluateContext& context) {
   Tensor& u = *context.results[0];
   const Matrix filter = algorithm_of(context.attrs)->filter();
   const int64_t channels = w.shape()[1], width = u.shape()[3];
+  std::vector<Lanes> products(filter.size() * filter.size());
   dispatch_float(w.dtype(), [&]<class T>() {
     for (int64_t at = 0; at < u.shape()[0] * channels; ++at) {
       const int64_t panel = at / channels, c = at % channels;
@@ -119,11 +119,13 @@ Evaluated evaluate_filter(EvaluateContext& context) {
           const T* taps = w.as<T>().data() + ((first + i) * channels + c) * 9;
           for (int64_t tap = 0; tap < 9; ++tap) block[tap][i] = taps[tap];
         }
-        transform_block(filter, block, [&](int64_t product, const Lanes& values) {
-          T* line = to + product * channels * width + lane;
-          for (int64_t i = 0; i < std::min(kBlock, width - lane); ++i)
-            line[i] = static_cast<T>(values[i]);
-        });
+        transform_block(filter, block, products.data());
+        for (const Lanes& values : products) {
+          std::array<T, kBlock> line;
+          for (int64_t i = 0; i < kBlock; ++i) line[i] = static_cast<T>(values[i]);
+          std::copy_n(line.data(), std::min(kBlock, width - lane),
+                      to + (&values - products.data()) * channels * width + lane);
+        }
       }
     }
   });
