@@ -46,6 +46,7 @@ std::unique_ptr<llvm::TargetMachine> make_machine(const Target& target) {
     set("disable-lsr", "true");
     set("enable-misched", "false");
     set("disable-cgp", "true");
+    set("combiner-store-merging", "false");  // stores are as wide as they can be
     return true;
   }();
   static_cast<void>(initialized);

@@ -5,6 +5,7 @@
 #include <llvm/IR/MDBuilder.h>
 #include <llvm/IR/Verifier.h>
 #include <llvm/Support/raw_ostream.h>
+#include <llvm/Transforms/Utils/Local.h>
 #include <llvm/Transforms/Utils/PromoteMemToReg.h>
 
 #include <map>
@@ -36,6 +37,7 @@ class Emitter {
  private:
   /// Makes `block` the last one, so that the text reads in the order of the loops.
   void continue_in(BasicBlock* block);
+  void remove_unused();
   void emit_entry();
   void emit_task_loop(Value* begin, Value* end);
   void require(Value* ok, int64_t code);
@@ -59,6 +61,7 @@ class Emitter {
   void forget(std::vector<ExprId>& known, size_t keep);
 
   const ir::Function& function_;
+  const Target& target_;
   bool checked_;
   llvm::LLVMContext& context_;
   llvm::Function* kernel_ = nullptr;
@@ -84,6 +87,7 @@ class Emitter {
 Emitter::Emitter(const ir::Function& function, const Target& target, bool checked,
                  llvm::Module& module)
     : function_(function),
+      target_(target),
       checked_(checked),
       context_(module.getContext()),
       builder_(context_),
@@ -116,12 +120,22 @@ llvm::Function* Emitter::run() {
   builder_.CreateRet(builder_.getInt32(0));
   llvm::DominatorTree dominators(*kernel_);
   llvm::PromoteMemToReg(registers_, dominators);
+  remove_unused();
   for (BasicBlock& block : *kernel_) interleave(block);
   std::string problem;
   llvm::raw_string_ostream stream(problem);
   TENON_CHECK(!llvm::verifyFunction(*kernel_, &stream),
               fmt::format("codegen made a broken function of {}: {}", function_.name, problem));
   return kernel_;
+}
+
+/// Indices, of which addresses took the terms.
+void Emitter::remove_unused() {
+  for (BasicBlock& block : llvm::reverse(*kernel_)) {
+    for (llvm::Instruction& instruction : llvm::make_early_inc_range(llvm::reverse(block))) {
+      if (llvm::isInstructionTriviallyDead(&instruction)) instruction.eraseFromParent();
+    }
+  }
 }
 
 void Emitter::emit_entry() {
@@ -168,7 +182,7 @@ void Emitter::emit_entry() {
     }
     buffers.push_back({address, checked_ ? extent : nullptr});
   }
-  memory_.emplace(builder_, *nest_, function_, std::move(buffers),
+  memory_.emplace(builder_, *nest_, function_, target_, std::move(buffers),
                   [this](Value* ok) { require(ok, kExtentCode); });
 }
 

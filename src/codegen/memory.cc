@@ -9,11 +9,12 @@ namespace tenon::codegen {
 
 using llvm::Value;
 
-Memory::Memory(Builder& builder, LoopNest& nest, const ir::Function& function,
+Memory::Memory(Builder& builder, LoopNest& nest, const ir::Function& function, const Target& target,
                std::vector<BufferValue> values, std::function<void(Value*)> require)
     : builder_(builder),
       nest_(nest),
       function_(function),
+      indexed_displacement_(target.indexed_displacement),
       values_(std::move(values)),
       require_(std::move(require)) {
   llvm::LLVMContext& context = builder.getContext();
@@ -31,7 +32,7 @@ Memory::Memory(Builder& builder, LoopNest& nest, const ir::Function& function,
   }
 }
 
-Value* Memory::address(ir::BufferId buffer, Value* index) {
+Value* Memory::address(ir::BufferId buffer, Value* index, bool ahead) {
   // Outer loops' terms are added to the pointer first and a constant last: so the former leave the
   // loops that do not change them and the latter is a displacement.
   std::vector<Value*> terms = {index}, fixed;
@@ -60,6 +61,13 @@ Value* Memory::address(ir::BufferId buffer, Value* index) {
   llvm::Type* element = memory_type(builder_.getContext(), {function_.buffer(buffer).dtype, 1});
   Value* pointer = values_[buffer.index].pointer;
   for (Value* term : fixed) pointer = nest_.element_pointer(element, pointer, term);
+  if (!indexed_displacement_ && nest_.depth(pointer) < nest_.depth()) {
+    // The displacement that a pointer is first used with becomes part of it.
+    const int64_t first =
+        displacements_.try_emplace(pointer, ahead ? 0 : displacement).first->second;
+    if (first != 0) pointer = nest_.element_pointer(element, pointer, builder_.getInt64(first));
+    displacement -= first;
+  }
   if (varying) pointer = builder_.CreateGEP(element, pointer, varying);
   if (displacement == 0) return pointer;
   return builder_.CreateGEP(element, pointer, builder_.getInt64(displacement));
@@ -186,7 +194,7 @@ void Memory::store(ir::BufferId buffer, Value* index, Value* value, Value* mask)
 }
 
 void Memory::prefetch(ir::BufferId buffer, Value* index, bool write) {
-  Value* pointer = address(buffer, index);
+  Value* pointer = address(buffer, index, true);
   // What is fetched ahead is more than the first cache holds beside what is at work there.
   constexpr int kFromSecondCache = 2, kData = 1;
   builder_.CreateIntrinsic(llvm::Intrinsic::prefetch, {pointer->getType()},

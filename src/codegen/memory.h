@@ -2,8 +2,10 @@
 #pragma once
 
 #include <functional>
+#include <unordered_map>
 #include <vector>
 
+#include "base/target.h"
 #include "codegen/loop_nest.h"
 #include "codegen/types.h"
 
@@ -19,7 +21,7 @@ class Memory {
  public:
   /// `require(ok)` ends the call with TENON_KERNEL_EXTENT unless the i1 `ok` is true. `values` has
   /// one entry per buffer of the function.
-  Memory(Builder& builder, LoopNest& nest, const ir::Function& function,
+  Memory(Builder& builder, LoopNest& nest, const ir::Function& function, const Target& target,
          std::vector<BufferValue> values, std::function<void(llvm::Value* ok)> require);
 
   /// `mask` is null for all lanes; lanes that it leaves out are not touched and read as zero.
@@ -30,7 +32,8 @@ class Memory {
   void prefetch(ir::BufferId buffer, llvm::Value* index, bool write);
 
  private:
-  llvm::Value* address(ir::BufferId buffer, llvm::Value* index);
+  /// `ahead`: of what later accesses are about to touch.
+  llvm::Value* address(ir::BufferId buffer, llvm::Value* index, bool ahead = false);
   void check_range(ir::BufferId buffer, llvm::Value* index, int lanes, llvm::Value* mask);
   void check_lanes(ir::BufferId buffer, llvm::Value* indices, llvm::Value* mask);
   llvm::Instruction* annotate(ir::BufferId buffer, llvm::Instruction* access);
@@ -41,6 +44,8 @@ class Memory {
   Builder& builder_;
   LoopNest& nest_;
   const ir::Function& function_;
+  bool indexed_displacement_;
+  std::unordered_map<llvm::Value*, int64_t> displacements_;  // that pointers were first used with
   std::vector<BufferValue> values_;
   std::function<void(llvm::Value*)> require_;
   std::vector<llvm::MDNode*> scope_;   // per buffer: its alias scope

@@ -146,6 +146,8 @@ class LoopBuilder {
   E convert(E constant, VectorType type);
   /// The simpler form of an integer or bool operation, if there is one.
   std::optional<E> simplify(ExprKind kind, E a, E b);
+  /// sum + term, where a quotient and the remainder of one division meet in it.
+  std::optional<E> join_remainder(E sum, E term);
   VariableId declare(std::string name, VectorType type, bool is_register = false);
   E read(VariableId variable);
   void add(Statement statement);

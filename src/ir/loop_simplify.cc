@@ -1,3 +1,5 @@
+#include <functional>
+
 #include "ir/loop_builder.h"
 #include "ir/loop_constant.h"
 
@@ -34,7 +36,59 @@ std::optional<int64_t> on_equals(ExprKind kind) {
   }
 }
 
+/// Of a quotient the remainder of the same division, and the other way round.
+std::optional<ExprKind> other_half(ExprKind kind) {
+  switch (kind) {
+    case kDiv: return kRem;
+    case kRem: return kDiv;
+    case kFloorDiv: return kFloorMod;
+    case kFloorMod: return kFloorDiv;
+    default: return std::nullopt;
+  }
+}
+
 }  // namespace
+
+// x % d * r + x / d * q is x * r + x / d * (q - r * d): no remainder, and no division either where
+// rows of d lie one behind another. With positive numbers only, so that ranges stay as narrow.
+std::optional<E> LoopBuilder::join_remainder(E sum, E term) {
+  struct Scaled {
+    E value;
+    int64_t factor;
+  };
+  auto scaled = [&](E e) -> Scaled {
+    const Expr product = at(e);
+    if (product.kind != kMul || !is_constant(at({this, product.b}))) return {e, 1};
+    return {{this, product.a}, at({this, product.b}).bits};
+  };
+  const Scaled one = scaled(term);
+  const Expr division = at(one.value);
+  const std::optional<ExprKind> partner = other_half(division.kind);
+  if (!partner || !is_constant(at({this, division.b}))) return std::nullopt;
+
+  // The sum with the partner's term, where there is one, and this term as the two joined.
+  std::function<std::optional<E>(E)> join = [&](E e) -> std::optional<E> {
+    const Expr node = at(e);
+    if (node.kind == kAdd) {
+      const E a{this, node.a}, b{this, node.b};
+      if (auto joined = join(b)) return a + *joined;
+      if (auto joined = join(a)) return *joined + b;
+      return std::nullopt;
+    }
+    const Scaled other = scaled(e);
+    const Expr found = at(other.value);
+    if (found.kind != *partner || found.a != division.a || found.b != division.b) return {};
+    const bool is_quotient = division.kind == kDiv || division.kind == kFloorDiv;
+    const auto& [quotient, row_step] = is_quotient ? one : other;
+    const int64_t step = (is_quotient ? other : one).factor;
+    const int64_t divisor = at({this, division.b}).bits;
+    int64_t row = 0;
+    if (divisor <= 0 || step <= 0 || __builtin_mul_overflow(step, divisor, &row)) return {};
+    if (row_step < row) return {};
+    return E{this, division.a} * step + quotient * (row_step - row);
+  };
+  return join(sum);
+}
 
 // Sums and products are modulo 2^width, so they associate and distribute exactly.
 std::optional<E> LoopBuilder::simplify(ExprKind kind, E a, E b) {
@@ -75,6 +129,9 @@ std::optional<E> LoopBuilder::simplify(ExprKind kind, E a, E b) {
       auto [x, c] = split(kAdd, a, 0);
       if (right && c != 0) return x + constant(wrapping(kAdd, c, *right));
       if (right) return std::nullopt;
+      if (kind == kAdd) {
+        if (auto joined = join_remainder(a, b)) return joined;
+      }
       auto [y, d] = split(kAdd, b, 0);
       if (c == 0 && d == 0) return std::nullopt;
       if (left) return constant(wrapping(kSub, *left, d)) - y;

@@ -106,15 +106,15 @@ void loops(LoopScope& scope) {
     point.address = origin + group * (channels * c.a_step);
     E rest = row;
     if (!images.is(1)) {
-      point.index[0] = b.let("n", rest / positions);
-      rest = b.let("p", rest % positions);
+      point.index[0] = rest / positions;
+      rest = rest % positions;
       point.address = point.address + point.index[0] * x.strides[0];
     }
     for (size_t axis = spatial; axis-- > 0;) {
       E at = rest;
       if (!linear && axis > 0) {
-        at = b.let("o", rest % sizes[axis]);
-        rest = b.let("o", rest / sizes[axis]);
+        at = rest % sizes[axis];
+        rest = rest / sizes[axis];
       }
       point.index[2 + axis] = at;
       point.address = point.address + at * steps[axis];

@@ -39,6 +39,23 @@ TEST_F(Folding, SumsKeepOneConstantOutermost) {
   EXPECT_EQ(((x * 3) * 4).id, (x * 12).id);
 }
 
+TEST_F(Folding, QuotientAndRemainderOfOneDivisionMeetInSums) {
+  EXPECT_EQ((x % 56 * 256 + x / 56 * 14336).id, (x * 256).id);
+  EXPECT_EQ((x / 56 * 14336 + x % 56 * 256).id, (x * 256).id);
+  EXPECT_EQ((x % 56 + x / 56 * 58).id, (x + x / 56 * 2).id);
+  EXPECT_EQ((((y + x % 8 * 4) + 5) + x / 8 * 40).id, (y + (x * 4 + x / 8 * 8) + 5).id);
+  const E four = b.integer(4);
+  EXPECT_EQ((b.floor_mod(x, four) + b.floor_div(x, four) * 4).id, x.id);
+  // Three digits.
+  EXPECT_EQ((x % 7 + x / 7 % 5 * 7 + x / 7 / 5 * 35).id, x.id);
+  // Others stay: rows that overlap, other divisors, other roundings, numbers that are not positive.
+  for (E e : {x % 4 + x / 4 * 2, x % 4 + x / 5 * 4, x % 4 + y / 4 * 4,
+              x % 4 + b.floor_div(x, four) * 4, x % 4 * -1 + x / 4 * -4, x % -4 + x / -4 * -4}) {
+    EXPECT_EQ(b.function().expr(e.id).kind, ExprKind::kAdd);
+    EXPECT_NE(e.id, x.id);
+  }
+}
+
 TEST_F(Folding, IntegersWrapAtTheirWidth) {
   EXPECT_TRUE((i8(127) + i8(1)).is(-128));
   EXPECT_TRUE((-i8(-128)).is(-128));

@@ -369,6 +369,65 @@ TEST(Remainder, OfFloat64IsExactForUsualQuotients) {
     ASSERT_EQ(y[i], std::fmod(a[i], b[i])) << a[i] << " " << b[i];
 }
 
+/// Quotient and remainder, truncated and floored, of first, first + 1, ..., on expanded code.
+struct Divisions {
+  std::vector<int64_t> results;
+  bool divides;  ///< after the expansion
+};
+
+Divisions divide(int64_t first, int64_t count, int64_t divisor) {
+  LoopBuilder b("kernel");
+  BufferId y = b.buffer("y", DType::kInt64, BufferKind::kOutput);
+  b.tasks(b.integer(1));
+  b.loop("i", b.integer(count), [&](E i) {
+    const E x = i + first, d = b.integer(divisor);
+    const E results[] = {x / d, x % d, b.floor_div(x, d), b.floor_mod(x, d)};
+    for (int64_t k = 0; k < 4; ++k) b.store(y, i * 4 + k, results[k]);
+  });
+  Function function = b.finish();
+  expand_math(function);
+  EXPECT_EQ(verify(function), "");
+  Divisions divisions{std::vector<int64_t>(static_cast<size_t>(4 * count)), false};
+  for (const Expr& expr : function.exprs)
+    divisions.divides |= expr.kind == ExprKind::kDiv || expr.kind == ExprKind::kRem;
+  testing::NativeCode code(codegen::compile(std::span(&function, 1), testing::host_target()));
+  void* buffers[] = {divisions.results.data()};
+  EXPECT_EQ(code.run(0, buffers, {}, 0, 1), 0);
+  return divisions;
+}
+
+TEST(ExpandMath, DivisionsOfIndicesAreRight) {
+  struct {
+    int64_t first, count, divisor;
+    bool divides;
+  } rows[] = {{0, 3000, 1, false},
+              {0, 3000, 2, false},
+              {0, 3000, 3, false},
+              {0, 3000, 7, false},
+              {0, 3000, 56, false},
+              {0, 3000, 641, false},
+              {0, 3000, 2999, false},
+              {0, 3000, 3000, false},
+              {0, 1, 5, false},
+              {(int64_t{1} << 31) - 1500, 3000, 57, false},
+              {(int64_t{1} << 31) - 1500, 3000, 1000003, false},
+              {(int64_t{1} << 40) - 1500, 3000, 4096, false},
+              {(int64_t{1} << 61) - 1500, 3000, 7, true},
+              {-5, 3000, 7, true},
+              {0, 3000, -7, true}};
+  for (const auto& row : rows) {
+    const Divisions made = divide(row.first, row.count, row.divisor);
+    EXPECT_EQ(made.divides, row.divides) << row.first << " / " << row.divisor;
+    for (int64_t i = 0; i < row.count; ++i) {
+      const int64_t x = row.first + i, d = row.divisor;
+      const int64_t rounded_up = x % d != 0 && (x % d < 0) != (d < 0);
+      const int64_t wanted[] = {x / d, x % d, x / d - rounded_up, x % d + rounded_up * d};
+      for (int64_t k = 0; k < 4; ++k)
+        ASSERT_EQ(made.results[static_cast<size_t>(4 * i + k)], wanted[k]) << x << " by " << d;
+    }
+  }
+}
+
 TEST(ExpandMath, LeavesNoMathFunction) {
   LoopBuilder b("kernel");
   BufferId x = b.buffer("x", DType::kFloat32, BufferKind::kInOut);

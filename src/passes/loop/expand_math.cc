@@ -1,7 +1,10 @@
 #include "passes/loop/expand_math.h"
 
 #include <bit>
+#include <limits>
+#include <optional>
 
+#include "passes/loop/integer_ranges.h"
 #include "passes/loop/math/expansions.h"
 #include "passes/loop/math/terms.h"
 #include "passes/loop/rewriter.h"
@@ -12,9 +15,27 @@ using namespace ir;
 
 namespace {
 
+/// x / divisor for 0 <= x <= most, as x * m >> s with m = ceil(2^s / divisor) (Granlund and
+/// Montgomery, "Division by invariant integers using multiplication", 1994): that is too large by
+/// x * (m * divisor - 2^s) / (divisor * 2^s), which does not matter below 1 / divisor. Nothing
+/// where the product would not fit.
+std::optional<E> divide(E x, int64_t divisor, int64_t most) {
+  if (most < divisor) return x * 0;
+  for (int shift = 0; shift < 62; ++shift) {
+    const int64_t power = int64_t{1} << shift;
+    const int64_t multiplier = (power - 1) / divisor + 1;
+    const int64_t excess = multiplier * divisor - power;
+    if (excess > 0 && most > (power - 1) / excess) continue;
+    if (multiplier > std::numeric_limits<int64_t>::max() / most) return std::nullopt;
+    const E product = x * multiplier;
+    return product.builder->binary(ExprKind::kShr, product, product.builder->integer(shift));
+  }
+  return std::nullopt;
+}
+
 class ExpandMath : public Rewriter {
  public:
-  using Rewriter::Rewriter;
+  explicit ExpandMath(const Function& from) : Rewriter(from), ranges_(from) {}
 
  protected:
   E rebuild(const Expr& expr) override {
@@ -45,12 +66,17 @@ class ExpandMath : public Rewriter {
       case ExprKind::kPow: return expand_pow(get(expr.a), get(expr.b));
       case ExprKind::kRem:
         if (of_floats) return expand_rem(get(expr.a), get(expr.b));
+        if (const auto quotient = quotient_of(expr)) return get(expr.a) - *quotient * get(expr.b);
         break;
       case ExprKind::kFloorMod:
         if (of_floats) return expand_floor_mod(get(expr.a), get(expr.b));
+        if (const auto quotient = quotient_of(expr)) return get(expr.a) - *quotient * get(expr.b);
         break;
       case ExprKind::kFloorDiv:
         if (of_floats) return floor(get(expr.a) / get(expr.b));
+        [[fallthrough]];
+      case ExprKind::kDiv:
+        if (const auto quotient = quotient_of(expr)) return *quotient;
         break;
       default: break;
     }
@@ -58,6 +84,16 @@ class ExpandMath : public Rewriter {
   }
 
  private:
+  /// Of a division, where it can be had without one.
+  std::optional<E> quotient_of(const Expr& expr) {
+    const Expr& divisor = from_.expr(expr.b);
+    if (expr.type != VectorType{} || !is_constant(divisor) || divisor.bits <= 0)
+      return std::nullopt;
+    const IntegerRange range = ranges_.of(expr.a);
+    if (range.low < 0) return std::nullopt;
+    return divide(get(expr.a), divisor.bits, range.high);
+  }
+
   /// The exponential of a sum of one and 1: the divisor of sigmoid and SiLU.
   const Expr* exponential_plus_one(const Expr& sum) const {
     auto match = [&](ExprId one, ExprId power) -> const Expr* {
@@ -69,6 +105,8 @@ class ExpandMath : public Rewriter {
     const Expr* found = match(sum.a, sum.b);
     return found ? found : match(sum.b, sum.a);
   }
+
+  IntegerRanges ranges_;
 };
 
 }  // namespace
