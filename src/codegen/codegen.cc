@@ -46,7 +46,9 @@ std::unique_ptr<llvm::TargetMachine> make_machine(const Target& target) {
     set("disable-lsr", "true");
     set("enable-misched", "false");
     set("disable-cgp", "true");
-    set("combiner-store-merging", "false");  // stores are as wide as they can be
+    // Stores are as wide as they can be, and masks in mask registers.
+    set("combiner-store-merging", "false");
+    set("disable-x86-domain-reassignment", "true");
     return true;
   }();
   static_cast<void>(initialized);

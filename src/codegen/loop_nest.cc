@@ -31,12 +31,15 @@ void LoopNest::lift(Value* value) {
 
 Value* LoopNest::element_pointer(llvm::Type* element, Value* pointer, Value* index) {
   const size_t needed = std::max(depth(pointer), depth(index));
-  if (needed == depth()) return builder_.CreateGEP(element, pointer, index);
-  Loop& loop = loops_[needed];
-  Value*& known = loop.pointers[{pointer, index}];
+  const bool here = needed == depth();
+  if (here && last_block_ != builder_.GetInsertBlock()) {
+    last_block_ = builder_.GetInsertBlock();
+    in_last_block_.clear();
+  }
+  Value*& known = (here ? in_last_block_ : loops_[needed].pointers)[{pointer, index}];
   if (!known) {
     llvm::IRBuilderBase::InsertPointGuard guard(builder_);
-    builder_.SetInsertPoint(loop.before->getTerminator());
+    if (!here) builder_.SetInsertPoint(loops_[needed].before->getTerminator());
     known = builder_.CreateGEP(element, pointer, index);
   }
   return known;

@@ -32,18 +32,23 @@ class LoopNest {
   /// Moves the arithmetic that gives `value` out of the innermost loop if that does not change it.
   void lift(llvm::Value* value);
 
-  /// `pointer` plus `index` elements, computed once outside of the loops that change neither.
+  /// `pointer` plus `index` elements, computed once outside of the loops that change neither, or in
+  /// this block.
   llvm::Value* element_pointer(llvm::Type* element, llvm::Value* pointer, llvm::Value* index);
 
  private:
+  /// By pointer and index.
+  using Pointers = std::map<std::pair<llvm::Value*, llvm::Value*>, llvm::Value*>;
   struct Loop {
     llvm::BasicBlock* before;
-    std::map<std::pair<llvm::Value*, llvm::Value*>, llvm::Value*> pointers;  ///< computed there
+    Pointers pointers;  ///< computed there
   };
 
   Builder& builder_;
   llvm::Function& kernel_;
   std::vector<Loop> loops_;  ///< outermost first
+  llvm::BasicBlock* last_block_ = nullptr;
+  Pointers in_last_block_;  ///< computed in the block that a pointer was last computed in
   std::unordered_map<const llvm::BasicBlock*, size_t> depths_;
 };
 

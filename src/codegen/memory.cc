@@ -68,7 +68,7 @@ Value* Memory::address(ir::BufferId buffer, Value* index, bool ahead) {
     if (first != 0) pointer = nest_.element_pointer(element, pointer, builder_.getInt64(first));
     displacement -= first;
   }
-  if (varying) pointer = builder_.CreateGEP(element, pointer, varying);
+  if (varying) pointer = nest_.element_pointer(element, pointer, varying);
   if (displacement == 0) return pointer;
   return builder_.CreateGEP(element, pointer, builder_.getInt64(displacement));
 }

@@ -413,6 +413,7 @@ TEST(ExpandMath, DivisionsOfIndicesAreRight) {
               {(int64_t{1} << 31) - 1500, 3000, 1000003, false},
               {(int64_t{1} << 40) - 1500, 3000, 4096, false},
               {(int64_t{1} << 61) - 1500, 3000, 7, true},
+              {INT64_MAX - 3000, 3000, INT64_MAX - 1000, true},
               {-5, 3000, 7, true},
               {0, 3000, -7, true}};
   for (const auto& row : rows) {

@@ -20,13 +20,15 @@ namespace {
 /// x * (m * divisor - 2^s) / (divisor * 2^s), which does not matter below 1 / divisor. Nothing
 /// where the product would not fit.
 std::optional<E> divide(E x, int64_t divisor, int64_t most) {
+  constexpr int64_t kLargest = std::numeric_limits<int64_t>::max();
   if (most < divisor) return x * 0;
+  if (most > kLargest / 2) return std::nullopt;
   for (int shift = 0; shift < 62; ++shift) {
     const int64_t power = int64_t{1} << shift;
     const int64_t multiplier = (power - 1) / divisor + 1;
     const int64_t excess = multiplier * divisor - power;
     if (excess > 0 && most > (power - 1) / excess) continue;
-    if (multiplier > std::numeric_limits<int64_t>::max() / most) return std::nullopt;
+    if (multiplier > kLargest / most) return std::nullopt;
     const E product = x * multiplier;
     return product.builder->binary(ExprKind::kShr, product, product.builder->integer(shift));
   }
