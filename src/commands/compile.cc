@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
@@ -106,7 +107,17 @@ Report describe(const Arguments& arguments, const driver::CompiledModel& compile
   return report;
 }
 
+/// Large blocks come and go all the time. glibc gives them back to the system, which clears their
+/// pages anew; this process lives for one compilation and keeps them.
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the largest that it takes
+  mallopt(M_TRIM_THRESHOLD, 256 << 20);
+#endif
+}
+
 Result<Report> compile(const Arguments& arguments) {
+  keep_freed_memory();
   TENON_TRY(driver::CompileOptions options, compile_options(arguments.compile));
   options.from = arguments.from;
   options.dump_kernel = arguments.kernel;
