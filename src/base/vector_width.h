@@ -5,7 +5,7 @@
 /// widest that the machine has runs. Results are the same bits: the build contracts nothing.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
     !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define TENON_FOR_EACH_VECTOR_WIDTH [[gnu::target_clones("arch=skylake-avx512", "avx2", "default")]]
+#define TENON_FOR_EACH_VECTOR_WIDTH [[gnu::target_clones("avx512f", "avx2", "default")]]
 #else
 #define TENON_FOR_EACH_VECTOR_WIDTH
 #endif

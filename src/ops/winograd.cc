@@ -120,11 +120,12 @@ Evaluated evaluate_filter(EvaluateContext& context) {
           for (int64_t tap = 0; tap < 9; ++tap) block[tap][i] = taps[tap];
         }
         transform_block(filter, block, products.data());
+        T* line_to = to + lane;
         for (const Lanes& values : products) {
           std::array<T, kBlock> line;
           for (int64_t i = 0; i < kBlock; ++i) line[i] = static_cast<T>(values[i]);
-          std::copy_n(line.data(), std::min(kBlock, width - lane),
-                      to + (&values - products.data()) * channels * width + lane);
+          std::copy_n(line.data(), std::min(kBlock, width - lane), line_to);
+          line_to += channels * width;
         }
       }
     }

@@ -67,11 +67,11 @@ class ExpandMath : public Rewriter {
       case ExprKind::kSoftplus: return expand_softplus(get(expr.a));
       case ExprKind::kPow: return expand_pow(get(expr.a), get(expr.b));
       case ExprKind::kRem:
-        if (of_floats) return expand_rem(get(expr.a), get(expr.b));
-        if (const auto quotient = quotient_of(expr)) return get(expr.a) - *quotient * get(expr.b);
-        break;
       case ExprKind::kFloorMod:
-        if (of_floats) return expand_floor_mod(get(expr.a), get(expr.b));
+        if (of_floats) {
+          const auto expand = expr.kind == ExprKind::kRem ? expand_rem : expand_floor_mod;
+          return expand(get(expr.a), get(expr.b));
+        }
         if (const auto quotient = quotient_of(expr)) return get(expr.a) - *quotient * get(expr.b);
         break;
       case ExprKind::kFloorDiv:
