@@ -84,13 +84,14 @@ class Loops {
     return kFarther * 4 * depth() * c_.columns.constant().value_or(256);
   }
 
-  /// Small weights stay in the second-level cache while blocks of rows pass; large ones pass, a
-  /// panel at a time, once while all rows stay, or once for each block of rows that stays. A
-  /// thread's share of the tasks is a range of what passes last: where it is the rows, a thread has
-  /// those that it had in the step before. Tasks are enough for many threads to share evenly, where
-  /// there is the work for them.
+  /// Small weights stay in the second-level cache while blocks of rows pass, a panel of them in the
+  /// first-level one while a block passes; large ones pass, a panel at a time, once while all rows
+  /// stay, or once for each block of rows that stays. A thread's share of the tasks is a range of
+  /// what passes last: where it is the rows, a thread has those that it had in the step before.
+  /// Tasks are enough for many threads to share evenly, where there is the work for them.
   void choose_blocks() {
     constexpr int64_t kBlockRows = 96, kTasks = 32, kTaskWork = 1 << 14;  // multiply-adds
+    constexpr int64_t kFewStrips = 4;  // each reads the whole panel
     const int64_t columns = c_.columns.constant().value_or(256);
     const int64_t strips = strips_.count.constant().value_or(64);
     const int64_t batches = c_.batches.constant().value_or(1);
@@ -99,13 +100,15 @@ class Loops {
       const int64_t work =
           batches * strips * strip_rows_ * std::ssize(c_.window) * columns * depth();
       const int64_t tasks = std::clamp<int64_t>(work / kTaskWork, 1, kTasks);
-      panel_block_ = panels;
       strip_block_ = std::clamp<int64_t>(kBlockRows / strip_rows_, 1, strips);
-      strip_block_ = std::clamp<int64_t>(strips * batches / tasks, 1, strip_block_);
       const int64_t row_tasks = ceil_div(strips, strip_block_) * batches;
-      if (row_tasks < tasks) panel_block_ = ceil_div(panels, ceil_div(tasks, row_tasks));
+      const int64_t panel_blocks = std::min(panels, ceil_div(tasks, row_tasks));
+      panel_block_ = ceil_div(panels, panel_blocks);
+      if (2 * row_tasks * panel_blocks <= tasks) {
+        const int64_t shared = strips * batches * panels / tasks;
+        strip_block_ = std::min(strip_block_, std::max(kFewStrips, shared));
+      }
     } else {
-      constexpr int64_t kFewStrips = 4;  // each reads the whole panel
       const int64_t kept = std::max(kFewStrips, target_.l2_bytes / 2 / strip_bytes());
       rows_stay_ = kept >= strips || !strips_.count.constant() ||
                    strips * panels * strip_bytes() <= ceil_div(strips, kept) * reread_bytes();
@@ -115,10 +118,10 @@ class Loops {
         const int64_t shared = ceil_div(strips * panels * batches, kTasks);
         strip_block_ = std::min(strip_block_, std::max(kFewStrips, shared));
       }
-      strip_block_ = ceil_div(strips, ceil_div(strips, strip_block_));
-      stream_weights();
     }
+    strip_block_ = ceil_div(strips, ceil_div(strips, strip_block_));
     if (!strips_.count.constant()) strip_block_ = std::max<int64_t>(1, kBlockRows / strip_rows_);
+    stream_weights();
   }
 
   /// The next part of the weights arrives while this one is at work. Both must fit the cache beside
@@ -126,11 +129,14 @@ class Loops {
   /// the sums of the task's rows in memory between them.
   void stream_weights() {
     constexpr int64_t kFewestStrips = 3;  // fewer have no time to fetch the next panel
+    constexpr int64_t kMostBlocks = 16;   // of rows; with more it matters little that one waits
     const std::optional<int64_t> strips = strips_.count.constant();
     looks_ahead_ = c_.padded && strips && *strips < kFewestStrips;
-    prefetches_ = c_.padded && c_.depth.constant() && strips && *strips >= kFewestStrips;
-    const int64_t sums = strip_block_ * tile_.rows * width_;
     const int64_t most = target_.l2_bytes * 3 / 8 / (4 * width_);
+    const bool one_part = c_.columns.constant().value_or(256) <= width_ && depth() <= most;
+    prefetches_ = c_.padded && c_.depth.constant() && strips && *strips >= kFewestStrips &&
+                  *strips <= kMostBlocks * strip_block_ && !one_part;
+    const int64_t sums = strip_block_ * tile_.rows * width_;
     if (!prefetches_ || depth() <= most || sums * 4 > target_.l2_bytes / 8) return;
     if (c_.taps.empty() || c_.taps[0].count.is(1)) split_depth(most);
     if (c_.taps.empty() || !c_.taps[0].count.constant()) return;
