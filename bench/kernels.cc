@@ -3,9 +3,10 @@
 //   bench_kernels [--target x86-64-v3] [--threads 2] [--filter depthwise] [--seconds 0.3]
 //
 // A row is one shape: several layers of it with weights of their own, so that large weights come
-// from memory as in a network; the time is the mean over layers of each one's best. A recurrent
-// layer, without the products of its inputs, reads its matrix at every step: that is held against
-// what one core reads at most from caches when it goes through as many bytes again and again.
+// from memory as in a network; the time is the mean over layers of each one's best. What it reads
+// and writes per second is held against what cores read at most that go through as many bytes again
+// and again: of one layer with the weights of all, wherever caches or memory hold them; of a
+// recurrent layer, without the products of its inputs, the matrix that it reads at every step.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -289,12 +290,12 @@ void run(const Options& options) {
     const std::string text = shape.text();
     if (text.find(options.filter) == std::string::npos) continue;
     Cost cost = measure_layers(Layers(shape).module, options);
-    double bandwidth = peak.bytes_per_second;
-    if (shape.is_recurrent()) {
-      const int64_t matrix = 4 * shape.weights();
-      cost.bytes = static_cast<double>(cost.layers * shape.size * matrix);
-      bandwidth = measure::cached_bytes_per_second(options.threads, matrix, target.vector_bytes);
-    }
+    const int64_t weights = 4 * shape.weights();
+    if (shape.is_recurrent()) cost.bytes = static_cast<double>(cost.layers * shape.size * weights);
+    const int64_t layer = static_cast<int64_t>(cost.bytes) / cost.layers;
+    const double bandwidth = measure::cached_bytes_per_second(
+        options.threads, shape.is_recurrent() ? weights : layer + weights * (cost.layers - 1),
+        target.vector_bytes);
     const double flops = cost.flops / cost.seconds, bytes = cost.bytes / cost.seconds;
     fmt::print("{:<34} {:>9.1f} {:>9.1f} {:>5.0f} % {:>8.1f} {:>5.0f} %\n", text,
                1e6 * cost.seconds / cost.layers, 1e-9 * flops, 100 * flops / peak.flops_per_second,
