@@ -62,10 +62,11 @@ bool is_pointwise(const Layer& layer) {
          is_plain(layer.input) && is_plain(layer.result);
 }
 
-/// The plan, if computing the map in parts pays: it would not stay in the second-level cache, a
-/// panel of the filter stays in the first-level one, and few rows are computed twice, those under
-/// the outputs of two tasks. Scratch memory may take half of the second-level cache; tasks are
-/// enough for a few threads where that allows it.
+/// The plan, if computing the map in parts pays: half of it, or more, would be pushed out of the
+/// second-level cache by the rest and by results before it is read, a panel of the filter stays in
+/// the first-level one, and few rows are computed twice, those under the outputs of two tasks.
+/// Scratch memory may take half of the second-level cache; tasks are enough for a few threads where
+/// that allows it.
 std::optional<ExpansionPlan> plan_of(const Layer& depthwise, const Layer& pointwise,
                                      const Target& target) {
   constexpr int64_t kTasks = 8, kMostTwice = 10;  // one row of so many
@@ -76,7 +77,10 @@ std::optional<ExpansionPlan> plan_of(const Layer& depthwise, const Layer& pointw
   const int64_t bytes =
       4 * images * channels * (height + pads[0] + pads[2]) * (width + pads[1] + pads[3]);
   const int64_t panel = pointwise.attrs.integer("packed");
-  if (bytes <= target.l2_bytes || 4 * size(pointwise.input, 1) * panel > target.l1_bytes / 2)
+  const int64_t result_bytes =
+      4 * images * channels * size(depthwise.result, 2) * size(depthwise.result, 3);
+  if (bytes + result_bytes / 2 <= target.l2_bytes ||
+      4 * size(pointwise.input, 1) * panel > target.l1_bytes / 2)
     return std::nullopt;
 
   const WindowAxis y = axis_of(depthwise, 0), x = axis_of(depthwise, 1);

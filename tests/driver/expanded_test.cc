@@ -155,6 +155,8 @@ TEST(Expanded, WhatDoesNotPayStaysApart) {
     return !are_fused(m.module);
   };
   EXPECT_FALSE(stays({{1, 6, 75, 75}, 96}));
+  EXPECT_FALSE(stays({{1, 6, 40, 40}, 64})) << "a map that results push out of the cache";
+  EXPECT_TRUE(stays({{1, 6, 40, 40}, 64, 3, 2})) << "few results";
   EXPECT_TRUE(stays({{1, 6, 28, 28}, 96})) << "a map that the cache holds";
   EXPECT_TRUE(stays({{1, 600, 75, 75}, 96})) << "a long reduction";
   EXPECT_TRUE(stays({{1, 6, 8, 1200}, 96, 7})) << "rows that are mostly computed twice";
