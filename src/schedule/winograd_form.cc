@@ -41,7 +41,7 @@ struct Shape {
   int64_t images, inputs, outputs, height, length;  // height and length of the result
 };
 
-constexpr double kFiltersPerCycle = 6;  // bytes: filters come from far away
+constexpr double kFiltersPerCycle = 5;  // bytes: filters come from far away
 constexpr double kProductEfficiency = 0.9;
 
 double multiply_per_cycle(const Target& target) { return 2.0 * target.lanes(4); }
