@@ -49,6 +49,10 @@ class LoopScope {
   /// of every result is stored exactly once.
   virtual void store(int result, std::span<const E> index, E value, Lanes lanes = {}) = 0;
 
+  /// Says that a store to this element is near: fetches its cache line, for which stores to cold
+  /// memory would wait.
+  virtual void expect_store(int result, std::span<const E> index) { (void)result, (void)index; }
+
   /// Sizes of windows along the result's axes from the third on, where only the largest element of
   /// each is wanted: a store gives that element, at the window's index. The windows stand side by
   /// side; what fills none is not stored. Empty: every element is wanted. Only for recipes that can

@@ -1,10 +1,11 @@
 // Convolution in groups of few channels, depthwise for one, over channels-last memory with a halo.
 // A tile is some output rows by some output columns of one vector of channels, held in registers:
-// each input vector under the tile is loaded once and added into every output that it reaches.
-// Where a depthwise convolution has several outputs for each input channel, every lane of it is
-// repeated. More channels of a group take as many such steps, by the diagonal method
-// (base/diagonals.h): after each, the sums are turned by one lane within their groups. The input of
-// a depthwise convolution may be made in the same kernel (schedule/expanded.h).
+// each input vector under the tile is loaded once and added into every output that it reaches,
+// while the cache lines of the outputs are on their way. Where a depthwise convolution has several
+// outputs for each input channel, every lane of it is repeated. More channels of a group take as
+// many such steps, by the diagonal method (base/diagonals.h): after each, the sums are turned by
+// one lane within their groups. The input of a depthwise convolution may be made in the same kernel
+// (schedule/expanded.h).
 #include <algorithm>
 #include <numeric>
 #include <optional>
@@ -201,6 +202,8 @@ class Loops {
                   column_stride(),
                   mask_of(filled / repeats_, lanes_ / repeats_)};
     if (copies_) window = copied(window, columns);
+    for_results(y, x, rows, columns, channel,
+                [&](int, std::span<const E> index) { scope_.expect_store(0, index); });
     std::vector<ir::R> sums;
     const ir::VectorType type{ir::DType::kFloat32, static_cast<uint16_t>(lanes_)};
     for (int i = 0; i < rows * columns; ++i)
@@ -337,15 +340,21 @@ class Loops {
   void store(E y, E x, int rows, int columns, const std::vector<ir::R>& sums, E c, E mask) {
     E bias;
     if (scope_.has_operand(kBias)) bias = scope_.load(kBias, std::vector{c}, {0, lanes_, mask});
-    for (int r = 0; r < rows; ++r) {
-      for (int column = 0; column < columns; ++column) {
-        std::vector<E> index = {image_, c};
-        if (spatial_ == 2) index.push_back(y + r);
-        index.push_back(x + column);
-        E value = sums[r * columns + column];
-        if (bias.builder) value = value + bias;
-        scope_.store(0, index, value, {1, lanes_, mask});
-      }
+    for_results(y, x, rows, columns, c, [&](int i, std::span<const E> index) {
+      E value = sums[i];
+      if (bias.builder) value = value + bias;
+      scope_.store(0, index, value, {1, lanes_, mask});
+    });
+  }
+
+  /// The results of a tile: each one's number and index.
+  void for_results(E y, E x, int rows, int columns, E c,
+                   const std::function<void(int, std::span<const E>)>& body) {
+    for (int i = 0; i < rows * columns; ++i) {
+      std::vector<E> index = {image_, c};
+      if (spatial_ == 2) index.push_back(y + i / columns);
+      index.push_back(x + i % columns);
+      body(i, index);
     }
   }
 

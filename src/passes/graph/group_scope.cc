@@ -121,10 +121,20 @@ std::vector<int64_t> GroupScope::pooling() const {
   return pool ? module_.node(pool).attrs.integers("kernel") : std::vector<int64_t>();
 }
 
+ValueId GroupScope::final(int result) const {
+  return group_.nodes.size() == 1 ? stored(result) : group_result(module_, group_);
+}
+
 void GroupScope::store(int result, std::span<const E> index, E value, Lanes lanes) {
   std::unordered_map<ValueId, E> known;
-  const ValueId final = group_.nodes.size() == 1 ? stored(result) : group_result(module_, group_);
-  store_memory(final, {index, lanes, &known}, finished(result, index, value, lanes));
+  store_memory(final(result), {index, lanes, &known}, finished(result, index, value, lanes));
+}
+
+void GroupScope::expect_store(int result, std::span<const E> index) {
+  const ValueId value = final(result);
+  E lane_stride;
+  const E at = address(value, {index, {}, nullptr}, &lane_stride);
+  builder_.prefetch(buffers_.at(module_.placements[value.index].storage), at, true);
 }
 
 ir::LoopScope* GroupScope::producer(int operand) {

@@ -26,6 +26,7 @@ class GroupScope final : public ir::LoopScope {
   ir::E dim(ir::Dim dim) override;
   ir::E load(int operand, std::span<const ir::E> index, ir::Lanes lanes) override;
   void store(int result, std::span<const ir::E> index, ir::E value, ir::Lanes lanes) override;
+  void expect_store(int result, std::span<const ir::E> index) override;
   std::vector<int64_t> pooling() const override;
   ir::LoopScope* producer(int operand) override;
   ir::E finished(int result, std::span<const ir::E> index, ir::E value, ir::Lanes lanes) override;
@@ -78,6 +79,8 @@ class GroupScope final : public ir::LoopScope {
   bool made_here(ir::ValueId value) const;
   /// What the anchor's stores give: its result, or that of the pool behind it.
   ir::ValueId stored(int result) const;
+  /// What they give after the epilogue: what lies in memory.
+  ir::ValueId final(int result) const;
   /// Strides of `value` along the axes of an index of this rank: 0 where it is repeated.
   std::vector<ir::Dim> aligned_strides(ir::ValueId value, size_t rank) const;
   ir::E address(ir::ValueId value, const Point& point, ir::E* lane_stride);
