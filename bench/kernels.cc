@@ -293,9 +293,9 @@ void run(const Options& options) {
     const int64_t weights = 4 * shape.weights();
     if (shape.is_recurrent()) cost.bytes = static_cast<double>(cost.layers * shape.size * weights);
     const int64_t layer = static_cast<int64_t>(cost.bytes) / cost.layers;
-    const double bandwidth = measure::cached_bytes_per_second(
-        options.threads, shape.is_recurrent() ? weights : layer + weights * (cost.layers - 1),
-        target.vector_bytes);
+    const int64_t held = shape.is_recurrent() ? weights : layer + weights * (cost.layers - 1);
+    double bandwidth = measure::cached_bytes_per_second(options.threads, held, target.vector_bytes);
+    if (bandwidth == 0) bandwidth = peak.bytes_per_second;
     const double flops = cost.flops / cost.seconds, bytes = cost.bytes / cost.seconds;
     fmt::print("{:<34} {:>9.1f} {:>9.1f} {:>5.0f} % {:>8.1f} {:>5.0f} %\n", text,
                1e6 * cost.seconds / cost.layers, 1e-9 * flops, 100 * flops / peak.flops_per_second,

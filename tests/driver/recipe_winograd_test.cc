@@ -58,6 +58,7 @@ TEST(WinogradRecipe, WindowsAndBatches) {
 }
 
 TEST(WinogradRecipe, AnOlderTarget) {
+  expect_winograd({1, 64, 7, 7}, 96, {1, 1, 1, 1}, "x86-64-v3");
   expect_winograd({1, 64, 14, 14}, 80, {1, 1, 1, 1}, "x86-64-v3");
   expect_winograd({1, 40, 7, 7}, 64, {1, 1, 1, 1}, "x86-64-v3");
 }
